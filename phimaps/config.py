@@ -1,0 +1,117 @@
+"""Settings of the whole library, per thread: where arrays are evaluated, and in what chunks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from .errors import ParameterError
+
+__all__ = ["config_context", "get_config", "set_config"]
+
+DEFAULTS: dict[str, Any] = {"device": None, "chunk_bytes": 32 * 2**20, "progress": False}
+
+
+class _Settings(threading.local):
+    def __init__(self) -> None:
+        self.values = dict(DEFAULTS)
+
+
+_settings = _Settings()
+
+
+def get_config() -> dict[str, Any]:
+    """Return the settings of this thread.
+
+    Returns
+    -------
+    dict
+        A copy, with the keys ``device``, ``chunk_bytes`` and ``progress``.
+
+    Examples
+    --------
+    >>> get_config()["chunk_bytes"]
+    33554432
+    """
+    return dict(_settings.values)
+
+
+def set_config(**settings: Any) -> None:
+    """Change settings of this thread.
+
+    Parameters
+    ----------
+    device : str, torch.device or None
+        Where ``transform`` evaluates arrays. ``None``: where the map's own tensors live, else on
+        the CPU.
+    chunk_bytes : int
+        Bytes of input and output that ``transform`` works on at a time.
+    progress : bool or callable
+        ``True`` prints chunked work to the standard error stream; a callable is called with
+        ``(rows_done, rows_in_all)``.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown setting or a value that it cannot take; nothing is changed then.
+
+    Examples
+    --------
+    >>> set_config(chunk_bytes=2**20)
+    >>> get_config()["chunk_bytes"]
+    1048576
+    >>> set_config(chunk_bytes=32 * 2**20)
+    """
+    _settings.values = {**_settings.values, **_checked(settings)}
+
+
+@contextmanager
+def config_context(**settings: Any) -> Iterator[None]:
+    """Change settings inside a ``with`` block; see `set_config`.
+
+    Examples
+    --------
+    >>> with config_context(chunk_bytes=1024):
+    ...     get_config()["chunk_bytes"]
+    1024
+    """
+    before = _settings.values
+    set_config(**settings)
+    try:
+        yield
+    finally:
+        _settings.values = before
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    for name, value in settings.items():
+        if name not in DEFAULTS:
+            raise ParameterError(
+                f"'{name}' is not a setting.",
+                got=f"{name}={value!r}",
+                need=f"one of {', '.join(DEFAULTS)}",
+                do="help(phimaps.set_config)",
+            )
+    size = settings.get("chunk_bytes", 1)
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ParameterError(
+            "chunk_bytes must be a positive number of bytes.",
+            got=f"chunk_bytes={size!r}",
+            need="an int of at least 1",
+            do="set_config(chunk_bytes=32 * 2**20)",
+        )
+    if settings.get("device") is not None:
+        try:
+            settings = {**settings, "device": torch.device(settings["device"])}
+        except (RuntimeError, TypeError) as error:
+            raise ParameterError(
+                "device does not name a device.",
+                got=f"device={settings['device']!r}",
+                need="None, or what torch.device takes",
+                do="set_config(device='cpu') or set_config(device='cuda')",
+            ) from error
+    return settings

@@ -1,0 +1,150 @@
+"""`decide`: prove, refute or leave open that a map has a property."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from .errors import ContradictionError, DomainError, OperandError, ParameterError, ShapeError
+from .map import FeatureMap, as_map, show
+from .proof import Proof, Verdict
+from .property import Property
+from .spaces import Space
+from .theorem import TABLE, Search, Theorem
+
+__all__ = ["decide"]
+
+
+def decide(
+    phi: Any, goal: Any, on: Space | None = None, table: list[Theorem] | None = None
+) -> Verdict:
+    """Prove, refute or leave open that φ has a property on a space.
+
+    Parameters
+    ----------
+    phi : FeatureMap, model class pulled back (``F @ phi``), transformer, module or function
+        A fitted map is asked about as what it was fitted to.
+    goal : Property
+        ``pm.Injective``, ``pm.Lipschitz`` (is there a constant, and which?),
+        ``pm.Lipschitz(2.0)`` (is 2 a constant?), ...
+    on : Space, optional
+        Where. Default: the map's own domain, if it has one.
+    table : list of Theorem, optional
+        The rows to use; default: all of the library's.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    OperandError
+        When `phi` is not a map or `goal` not a property.
+    ParameterError
+        When no space is given and the map fixes none.
+    ShapeError, DomainError
+        When the space does not fit the map, or a part of it lies where φ is not defined.
+    ContradictionError
+        When an assumption contradicts what is proved.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> print(decide(pm.Tanh() @ pm.Abs(), pm.Injective, on=pm.Box([0.0], [1.0])))
+    Tanh() @ Abs() is Injective on Box([0], [1]): proved, by theorem
+      Tanh() @ Abs() is injective on Box([0], [1]): a composition of injective maps is injective ...
+        Abs() is injective on Box([0], [1]): abs is strictly monotone on each range (by theorem)
+        Tanh() is injective on Box([0], [1]): tanh is strictly monotone on each range (by theorem)
+    """
+    phi, goal = _subject(phi), getattr(goal, "as_property", goal)
+    if not isinstance(goal, Property):
+        raise OperandError(
+            "decide asks about a property.",
+            got=show(goal),
+            need="phimaps.Injective, phimaps.Lipschitz, phimaps.Continuous, ...",
+            do="pm.decide(phi, pm.Injective, on=space)",
+        )
+    phi.check_parameters()
+    on = _space(phi, on)
+    search = Search(TABLE if table is None else table)
+    plus = search.prove(phi, replace(goal, holds=True, bound=None), on)
+    minus = search.prove(phi, replace(goal, holds=False, bound=None), on)
+    holds, value = _weigh(goal, plus, minus)
+    if plus is not None and minus is not None and (value is None or value[0] > value[1]):
+        raise ContradictionError(
+            f"{phi!r} is both proved and refuted to be {goal!r}.",
+            got=f"{plus.reason.text}; and: {minus.reason.text}",
+            need="assumptions and declared facts that agree with what is proved",
+            do="remove the assumption or the declaration that is wrong",
+        )
+    if not goal.holds:
+        holds = None if holds is None else not holds
+    missing: tuple[str, ...] = ()
+    if holds is None:
+        missing = tuple(search.missing(phi, replace(goal, holds=True, bound=None), on))
+    proofs = tuple(p for p in (plus, minus) if p is not None)
+    return Verdict(repr(phi), goal, repr(on), holds, proofs, value, missing)
+
+
+def _subject(phi: Any) -> Any:
+    if not hasattr(phi, "facts"):
+        wrapped = as_map(phi)
+        if wrapped is None:
+            raise OperandError(
+                "decide asks about a map.",
+                got=show(phi),
+                need="a map, F @ phi, a transformer, a torch module or a function",
+                do="pm.decide(pm.from_function(f), pm.Injective, on=space)",
+            )
+        phi = wrapped
+    return vars(phi).get("map_", phi) if isinstance(phi, FeatureMap) else phi
+
+
+def _space(phi: Any, on: Space | None) -> Space:
+    on = phi.domain if on is None else on
+    if not isinstance(on, Space):
+        raise ParameterError(
+            "A property is asked about on a space.",
+            got=f"on={on!r}",
+            need="a phimaps space of the map's inputs",
+            do="decide(phi, goal, on=pm.Box(low, high))",
+        )
+    if phi.takes is not None and phi.takes != on.shape:
+        raise ShapeError(
+            f"The map takes points of shape {phi.takes}, the space has points of shape {on.shape}.",
+            got=f"{phi!r} on {on!r}",
+            need=f"a space of shape {phi.takes}",
+            do=f"on=pm.Euclidean({phi.takes[0] if len(phi.takes) == 1 else phi.takes})",
+        )
+    outside = phi.undefined(on)
+    if outside is not None:
+        raise DomainError(
+            f"{phi!r} is not defined on all of {on!r}.",
+            got=outside,
+            need="a space inside the map's domain",
+            do="a smaller space, or a map that brings the points into the domain first",
+        )
+    return on
+
+
+def _weigh(
+    goal: Property, plus: Proof | None, minus: Proof | None
+) -> tuple[bool | None, tuple[float, float] | None]:
+    if goal.quantity is None:
+        return (None if plus is None and minus is None else plus is not None), None
+    positive = replace(goal, holds=True)
+    bounds = {True: inf, False: 0.0}
+    for proof, claim in ((plus, positive), (minus, ~positive)):
+        if proof is not None and proof.number is not None:
+            bounds[claim.upper] = proof.number
+    low, high = bounds[False], bounds[True]
+    if goal.bound is None:
+        if plus is not None:
+            return True, (low, high)
+        settled = minus is not None and (~positive).settles(minus.number or 0.0)
+        return (False if settled else None), (low, high)
+    asked = goal.number
+    if goal.quantity == "least":
+        return (True if high <= asked else False if low > asked else None), (low, high)
+    return (True if low >= asked else False if high < asked else None), (low, high)

@@ -1,0 +1,182 @@
+"""Maps one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from sklearn.utils._repr_html.estimator import _VisualBlock
+
+from ..errors import OperandError, ShapeError
+from ..rows import apply
+from ..spaces import Image, Space
+from .feature import Composite, FeatureMap, as_map, combinators
+from .routing import route
+from .term import Given, Part, show
+
+__all__ = ["Compose", "pipe"]
+
+
+@final
+class Compose(Composite):
+    """x ↦ f_n(...f_2(f_1(x))), composition; written ``f_n @ ... @ f_1``.
+
+    Parameters
+    ----------
+    maps : tuple of FeatureMap
+        In the order in which the data pass them: f_1 first.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> pm.Relu() @ pm.Abs()
+    Relu() @ Abs()
+    """
+
+    maps: tuple[FeatureMap, ...]
+
+    def check_fit(self) -> None:
+        gives: tuple[int, ...] | None = None
+        for before, part in zip((None, *self.maps), self.maps, strict=False):
+            if gives is not None and part.takes is not None and gives != part.takes:
+                raise ShapeError(
+                    f"Cannot compose: the inner map gives R^{_power(gives)}, the outer takes "
+                    f"R^{_power(part.takes)}.",
+                    got=f"{part!r} @ {before!r}",
+                    need="the outer map's input shape equal to the inner map's output shape",
+                    do="change one of the two, or put a Select or Flatten between them",
+                )
+            gives = part.gives or (gives if before is not None and part.keeps_shape else None)
+
+    @property
+    def takes(self) -> tuple[int, ...] | None:
+        return self.maps[0].takes
+
+    @property
+    def gives(self) -> tuple[int, ...] | None:
+        return self.maps[-1].gives
+
+    @property
+    def domain(self) -> Space | None:
+        return self.maps[0].domain
+
+    @property
+    def positive(self) -> bool:
+        return self.maps[0].positive
+
+    @property
+    def sparse(self) -> bool:
+        return self.maps[0].sparse
+
+    def reads(self, names: Sequence[str]) -> frozenset[str] | None:
+        return self.maps[0].reads(names)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for part in self.maps:
+            x = part.forward(x)
+        return x
+
+    def forward_sparse(self, x: Any) -> torch.Tensor:
+        values = self.maps[0].forward_sparse(x)
+        for part in self.maps[1:]:
+            values = part.forward(values)
+        return values
+
+    def close(self, x: Any, given: Given) -> FeatureMap:
+        closed: list[FeatureMap] = []
+        names, shape = list(given.names), tuple(x.shape[1:])
+        for (label, part), extra in zip(self.named(), route(self, given), strict=True):
+            if all(m.closed for m in self.maps[len(closed) :]):
+                closed.append(part.bound(x, extra))
+                continue
+            closed.append(part.bound(x, Given(tuple(names), given.y, extra.params)))
+            if len(closed) < len(self.maps):
+                names = list(closed[-1].names_out(names, shape, label))
+                x = apply(closed[-1], x)
+                shape = tuple(x.shape[1:])
+        return self._with(tuple(closed))
+
+    def parts(self, on: Space) -> list[Part]:
+        parts, image = [], Image(on, on)
+        for part in self.maps:
+            parts.append(Part(part, image))
+            image = _through(part, image)
+        return parts
+
+    def image(self, on: Space) -> Image:
+        last = self.parts(on)[-1]
+        return _through(last.map, last.arrives)
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for part in self.maps:
+            shape = part.out_shape(shape)
+        return shape
+
+    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
+        for name, part in self.named():
+            names, shape = part.names_out(names, shape, name), part.out_shape(shape)
+        return names
+
+    def __repr__(self) -> str:
+        return " @ ".join(
+            m.repr_in(*(combinators[s] for s in ("*", "scale", "+", "&")))
+            for m in reversed(self.maps)
+        )
+
+    def _sk_visual_block_(self) -> _VisualBlock:
+        names, parts = zip(*self.named(), strict=True)
+        details = [repr(p) for p in parts]
+        return _VisualBlock("serial", parts, names=names, name_details=details, dash_wrapped=False)
+
+
+def _through(part: FeatureMap, image: Image) -> Image:
+    outer = part.image(image.outer)
+    if image.inner is None or image.inner is image.outer:
+        return Image(outer.outer, outer.inner if image.inner is not None else None)
+    return Image(outer.outer, part.image(image.inner).inner)
+
+
+def _power(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def pipe(*maps: Any) -> FeatureMap:
+    """x ↦ f_n(...f_1(x)) for pipe(f_1, ..., f_n): composition, read from left to right.
+
+    Parameters
+    ----------
+    *maps : FeatureMap, transformer, module or function
+        At least one, f_1 first.
+
+    Returns
+    -------
+    FeatureMap
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> pipe(pm.Abs(), pm.Relu())
+    Relu() @ Abs()
+    """
+    if not maps:
+        raise OperandError(
+            "pipe joins maps, and there is none.",
+            got="pipe()",
+            need="at least one map",
+            do="pm.pipe(pm.Standardize(), pm.Relu())",
+        )
+    result = as_map(maps[0])
+    if result is None:
+        raise OperandError(
+            "pipe joins maps, and this is not one.",
+            got=show(maps[0]),
+            need="maps, transformers, torch modules or functions",
+            do="pm.pipe(pm.Standardize(), pm.Relu())",
+        )
+    for part in maps[1:]:
+        result = part @ result
+    return result
+
+
+combinators["@"] = Compose

@@ -1,0 +1,1 @@
+"""The maps, one family per file."""

@@ -1,0 +1,372 @@
+"""Affine maps: with a matrix, with a diagonal, and the standardization that data define."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import inf
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from .. import property as prop
+from ..errors import ParameterError, ShapeError
+from ..interval import affine_range, column_rank, singular_values
+from ..map import Fact, FeatureMap, Given
+from ..proof import Reason, Strength
+from ..property import Continuous, Injective, Lipschitz, LowerLipschitz, Property
+from ..spaces import Box, Image, Space
+from ..witness import Collision
+
+__all__ = ["Affine", "Diagonal", "Standardize", "linear_facts"]
+
+
+def linear_facts(weight: np.ndarray, on: Space, what: str = "the matrix") -> Iterator[Fact]:
+    """What is known of x ↦ x W from certified singular values, exact ranks and the shape.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (d_in, d_out)
+    on : Space
+        Of points with d_in coordinates.
+    what : str
+        The matrix, in words.
+
+    Yields
+    ------
+    (Property, Reason)
+    """
+    n, m = weight.shape
+    cache: dict[str, Any] = {}
+
+    def bounds() -> tuple[np.ndarray, np.ndarray]:
+        if "sv" not in cache:
+            cache["sv"] = singular_values(weight)
+        return cache["sv"]
+
+    certified = Strength.COMPUTED
+    yield prop.Affine, Reason("x W + b with given W and b", Strength.DEFINITION)
+    top = Reason(f"the greatest singular value of {what}, certified", certified)
+    yield Lipschitz(lambda: float(bounds()[1].max(initial=0.0))), top
+    least = Reason(f"the least singular value of {what}, certified", certified)
+    if m >= n:
+        yield LowerLipschitz(lambda: float(bounds()[0].min(initial=inf))), least
+    if on.interior:
+        yield (~Lipschitz)(lambda: float(bounds()[0].max(initial=0.0))), top
+        if m >= n:
+            yield (~LowerLipschitz)(lambda: float(bounds()[1].min(initial=inf))), least
+        yield from _rank_facts(weight, on, bounds)
+
+
+def _rank_facts(weight: np.ndarray, on: Space, bounds: Any) -> Iterator[Fact]:
+    n, m = weight.shape
+    if m >= n:
+        if bounds()[0].min(initial=inf) > 0:
+            return
+        rank = column_rank(weight)
+        if rank is None or rank == n:
+            return
+        text = f"the rank of the matrix is {rank} < {n}, by exact elimination"
+    else:
+        text = f"a matrix from R^{n} to R^{m} has a kernel"
+    strength = Strength.COMPUTED if m >= n else Strength.THEOREM
+    yield ~Injective, Reason(text, strength, witness=_kernel_pair(weight, on, text))
+
+
+def _kernel_pair(weight: np.ndarray, on: Space, text: str) -> Collision | None:
+    """Two points of the space that differ by an approximate kernel vector."""
+    box = on.inner_box()
+    if box is None:
+        return None
+    zero_rows = np.flatnonzero(~weight.any(axis=1))
+    if zero_rows.size:
+        kernel = np.eye(len(weight))[zero_rows[0]]
+    else:
+        kernel = np.linalg.svd(weight.T, full_matrices=True)[2][-1]
+    centre = box.centre.ravel()
+    room = np.minimum(centre - box.low.ravel(), box.high.ravel() - centre)
+    with np.errstate(divide="ignore"):
+        reach = float(np.min(np.where(kernel == 0, inf, np.minimum(room, 1e6) / np.abs(kernel))))
+    step = kernel * min(reach, 1.0) * 0.99
+    x, y = (centre - step).reshape(box.shape), (centre + step).reshape(box.shape)
+    return Collision(x, y, text, exact=bool(zero_rows.size))
+
+
+@final
+class Affine(FeatureMap):
+    """x ↦ x W + b, an affine map.
+
+    Parameters
+    ----------
+    weight : array-like or tensor of shape (d_in, d_out)
+    bias : array-like or tensor of shape (d_out,), optional
+        Default: zeros.
+
+    Raises
+    ------
+    ParameterError
+        When an entry is not finite or the shapes do not fit; on first use.
+
+    Examples
+    --------
+    >>> Affine([[1.0, 2.0]], [0.5, 0.0]).fit_transform([[3.0]])
+    array([[3.5, 6. ]])
+    """
+
+    weight: Any
+    bias: Any = None
+
+    arrays: ClassVar[dict[str, int]] = {"weight": 2, "bias": 1}
+    as_property: ClassVar[Property] = prop.Affine
+
+    def _weight(self, name: str) -> torch.Tensor:
+        if name == "bias" and self.bias is None:
+            weight = super()._weight("weight")
+            return torch.zeros(weight.shape[1], dtype=weight.dtype, device=weight.device)
+        return super()._weight(name)
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        weight, bias = self.array("weight"), self.array("bias")
+        if weight.shape[1] != bias.shape[0]:
+            raise ParameterError(
+                "The bias of Affine does not fit its weight.",
+                got=f"weight of shape {weight.shape}, bias of shape {bias.shape}",
+                need="weight of shape (d_in, d_out) and bias of shape (d_out,)",
+                do="Affine(weight, bias) computes x @ weight + bias",
+            )
+
+    @property
+    def takes(self) -> tuple[int, ...] | None:
+        return (self.array("weight").shape[0],)
+
+    @property
+    def gives(self) -> tuple[int, ...] | None:
+        return (self.array("weight").shape[1],)
+
+    @property
+    def sparse(self) -> bool:
+        return True
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.weights(x)
+        if x.ndim != 2 or x.shape[1] != weight.shape[0]:
+            raise _wrong_width(self, x.shape, weight.shape[0])
+        return torch.addmm(bias, x, weight)
+
+    def forward_sparse(self, x: Any) -> torch.Tensor:
+        weight, bias = self.weights(torch.empty(0, dtype=_torch_dtype(x.dtype)))
+        if x.shape[1] != weight.shape[0]:
+            raise _wrong_width(self, x.shape, weight.shape[0])
+        return torch.from_numpy(np.asarray(x @ weight.numpy())) + bias
+
+    def image(self, on: Space) -> Image:
+        low, high = affine_range(*on.bounds(), self.array("weight"), self.array("bias"))
+        return Image(Box(low, high))
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield from linear_facts(self.array("weight"), on)
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return Standardize()
+
+
+def _wrong_width(owner: FeatureMap, shape: Any, width: int) -> ShapeError:
+    return ShapeError(
+        f"X has {shape[1] if len(shape) > 1 else 0} features, but {type(owner).__name__} is "
+        f"expecting {width} features as input.",
+        got=f"shape {tuple(shape)}",
+        need=f"shape (n, {width})",
+        do="pass rows of that width; put Flatten() first for images",
+    )
+
+
+def _torch_dtype(dtype: Any) -> torch.dtype:
+    return torch.float32 if dtype == np.float32 else torch.float64
+
+
+@final
+class Diagonal(FeatureMap):
+    """x ↦ w ⊙ x + b, an affine map with a diagonal matrix.
+
+    Parameters
+    ----------
+    weight : array-like or tensor of shape (d,)
+    bias : array-like or tensor of shape (d,)
+
+    Examples
+    --------
+    >>> Diagonal([2.0, 3.0], [0.0, 1.0]).fit_transform([[1.0, 1.0]])
+    array([[2., 4.]])
+    """
+
+    weight: Any
+    bias: Any
+
+    arrays: ClassVar[dict[str, int]] = {"weight": 1, "bias": 1}
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        if self.array("weight").shape != self.array("bias").shape:
+            raise ParameterError(
+                "The bias of Diagonal does not fit its weight.",
+                got=f"shapes {self.array('weight').shape} and {self.array('bias').shape}",
+                need="one shape (d,)",
+                do="Diagonal(weight, bias) computes weight * x + bias",
+            )
+
+    @property
+    def takes(self) -> tuple[int, ...] | None:
+        return self.array("weight").shape
+
+    @property
+    def gives(self) -> tuple[int, ...] | None:
+        return self.array("weight").shape
+
+    @property
+    def sparse(self) -> bool:
+        return True
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.weights(x)
+        if x.ndim != 2 or x.shape[1] != weight.shape[0]:
+            raise _wrong_width(self, x.shape, weight.shape[0])
+        return torch.addcmul(bias, x, weight)
+
+    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
+        return names
+
+    def image(self, on: Space) -> Image:
+        weight, bias = self.array("weight"), self.array("bias")
+
+        def moved(low: np.ndarray, high: np.ndarray, outward: bool) -> Box | None:
+            with np.errstate(invalid="ignore"):
+                ends = [np.where(weight == 0, 0.0, weight * v) for v in (low, high)]
+            size = np.maximum.reduce([np.where(np.isinf(e), 0, np.abs(e)) for e in ends])
+            slack = 4 * np.finfo(np.float64).eps * (size + np.abs(bias))
+            slack = slack if outward else -slack
+            low, high = np.minimum(*ends) + bias - slack, np.maximum(*ends) + bias + slack
+            return Box(low, high) if outward or (low < high).all() else None
+
+        outer = moved(*on.bounds(), outward=True)
+        assert outer is not None
+        box = on.inner_box()
+        return Image(outer, None if box is None else moved(box.low, box.high, outward=False))
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        size = np.abs(self.array("weight"))
+        top, low = float(size.max()), float(size.min())
+        exact = Strength.COMPUTED
+        yield prop.Affine, Reason("w ⊙ x + b with given w and b", Strength.DEFINITION)
+        yield Lipschitz(top), Reason("the greatest |w_i|", exact)
+        if low > 0:
+            yield LowerLipschitz(low), Reason("the least |w_i|", exact)
+        chords = on.chords()
+        if chords is None:
+            return
+        real = chords[0] < chords[1]
+        if real.any():
+            yield (~Lipschitz)(float(size[real].max())), Reason("the greatest |w_i|", exact)
+            yield (~LowerLipschitz)(float(size[real].min())), Reason("the least |w_i|", exact)
+        lost = np.flatnonzero(real & (size == 0))
+        if lost.size:
+            x, y = np.array(chords[2], dtype=float), np.array(chords[2], dtype=float)
+            i = lost[0]
+            x[i] = max(chords[0][i], min(chords[1][i], chords[2][i]) - 1.0)
+            y[i] = min(chords[1][i], x[i] + 1.0)
+            yield ~Injective, Collision(x, y, f"w_{i} = 0, so coordinate {i} is lost")
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return Standardize()
+
+
+@final
+class Standardize(FeatureMap):
+    """x ↦ (x - mean) / std, coordinate by coordinate; open.
+
+    A coordinate that is constant in the data is only centred, so the map is injective always.
+
+    Parameters
+    ----------
+    with_mean : bool, default True
+        Whether to centre; sparse rows need False.
+    with_std : bool, default True
+        Whether to divide by the (weighted, biased) standard deviation.
+
+    Examples
+    --------
+    >>> Standardize().fit_transform([[0.0], [2.0]])
+    array([[-1.],
+           [ 1.]])
+    """
+
+    with_mean: bool = True
+    with_std: bool = True
+
+    _parameter_constraints = {"with_mean": ["boolean"], "with_std": ["boolean"]}
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Bind to data; `sample_weight` of shape (n,) weighs the rows. See `FeatureMap.fit`."""
+        params = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self._fit(X, y, params)
+
+    @property
+    def sparse(self) -> bool:
+        return not self.with_mean
+
+    @property
+    def keeps_shape(self) -> bool:
+        return True
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
+    def close(self, x: Any, given: Given) -> FeatureMap:
+        weights = _row_weights(given.params.get("sample_weight"), x.shape[0])
+        if len(x.shape) != 2:
+            raise ShapeError(
+                "Standardize takes rows of numbers.",
+                got=f"items of shape {tuple(x.shape[1:])}",
+                need="shape (n, d)",
+                do="pm.Standardize() @ pm.Flatten()",
+            )
+        if scipy.sparse.issparse(x):
+            mean, var = mean_variance_axis(x.astype(np.float64), axis=0, weights=weights)
+        else:
+            rows = x.detach().cpu().numpy().astype(np.float64)
+            mean = np.average(rows, axis=0, weights=weights)
+            var = np.average((rows - mean) ** 2, axis=0, weights=weights)
+        # A spread within the rounding error of the mean is no spread.
+        noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), np.sqrt(var))
+        std = np.sqrt(var)
+        scale = np.where(std > noise, 1.0 / np.where(std > noise, std, 1.0), 1.0)
+        scale = scale if self.with_std else np.ones_like(scale)
+        shift = -mean * scale if self.with_mean else np.zeros_like(scale)
+        return Diagonal(scale, shift)
+
+    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
+        return names
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield prop.Affine, "(x - mean) / std"
+        yield Continuous, "(x - mean) / std is affine"
+        yield Injective, "every scale is positive: where the data are constant it is 1"
+
+
+def _row_weights(value: Any, n: int) -> np.ndarray | None:
+    if value is None:
+        return None
+    weights = np.asarray(value, dtype=np.float64)
+    bad = weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any()
+    if bad or not weights.sum():
+        raise ParameterError(
+            "sample_weight does not weigh the rows.",
+            got=f"shape {weights.shape} for {n} rows",
+            need="n finite numbers >= 0, not all 0",
+            do="fit(X, sample_weight=weights)",
+        )
+    return weights

@@ -1,0 +1,288 @@
+"""x ↦ σ(x) in every coordinate: what follows from the shape of the curve σ.
+
+A curve says where it turns and how steep it is; ranges, injectivity, constants and collisions of
+the elementwise map then follow for every space. This is where each theorem about activations is
+proved once.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from math import inf
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ..errors import DomainError
+from ..interval import ULPS, widen
+from ..map import Fact, FeatureMap
+from ..proof import Reason, Strength
+from ..property import Affine, Continuous, Injective, Lipschitz, LowerLipschitz
+from ..spaces import Box, Image, Space
+from ..witness import Collision
+
+__all__ = ["Curve"]
+
+
+class Curve(FeatureMap):
+    """x ↦ σ(x_i), a continuous curve in every coordinate; abstract.
+
+    A subclass gives the curve itself (`curve`), the interior points where its direction changes
+    (`turns`) with the direction on each piece between them (`ways`), its limits (`ends`), and its
+    steepness: the slope on each piece if it is piecewise linear (`piece_slopes`), else its
+    derivative, the points where that is extreme (`bends`) or 0 (`flats`), and its limits.
+    """
+
+    __slots__ = ()
+    turns: ClassVar[tuple[float, ...]] = ()
+    ways: ClassVar[tuple[int, ...]] = (1,)
+    ends: ClassVar[tuple[float, float]] = (-inf, inf)
+    piece_slopes: ClassVar[tuple[float, ...]] = ()
+    bends: ClassVar[tuple[float, ...]] = ()
+    flats: ClassVar[tuple[float, ...]] = ()
+    slope_ends: ClassVar[tuple[float, float]] = (0.0, 0.0)
+    # Points where the slope is infinite.
+    verticals: ClassVar[tuple[float, ...]] = ()
+    # The set on which σ is defined, and whether its lower end belongs to it.
+    low: ClassVar[float] = -inf
+    low_open: ClassVar[bool] = False
+    # How far the turning points, bends and flats may be from where they are said to be.
+    margin: ClassVar[float] = 0.0
+    # Whether values and slopes at representable points are computed without rounding.
+    exact: ClassVar[bool] = False
+    title: ClassVar[str] = ""
+
+    @abstractmethod
+    def curve(self, x: torch.Tensor) -> torch.Tensor:
+        """σ(x)."""
+
+    def derivative(self, x: np.ndarray) -> np.ndarray:
+        """σ'(x) at finite points, for a curve that is not piecewise linear."""
+        raise TypeError(f"{type(self).__name__} gives neither piece_slopes nor a derivative")
+
+    def slopes(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The infimum and the supremum of |σ'| over [low, high], coordinate by coordinate."""
+        if self.piece_slopes:
+            least, most = np.full(low.shape, inf), np.zeros(low.shape)
+            for i, slope in enumerate(self.piece_slopes):
+                left, right = self._piece(i)
+                # A single point lies in the piece that contains it.
+                meets = np.maximum(low, left) < np.minimum(high, right)
+                meets |= (low == high) & (left <= low) & (low <= right)
+                least = np.where(meets, np.minimum(least, abs(slope)), least)
+                most = np.where(meets, np.maximum(most, abs(slope)), most)
+            return least, most
+        values = [np.abs(self._slope_at(low)), np.abs(self._slope_at(high))]
+        for bend in self.bends:
+            inside = (low < bend) & (bend < high)
+            values.append(np.where(inside, abs(float(self.derivative(np.array(bend)))), values[0]))
+        least, most = np.minimum.reduce(values), np.maximum.reduce(values)
+        # A slope that underflows is not 0.
+        at_infinity = (np.isinf(low) & (self.slope_ends[0] == 0)) | (
+            np.isinf(high) & (self.slope_ends[1] == 0)
+        )
+        least = np.where(at_infinity, 0.0, np.maximum(least, np.finfo(np.float64).tiny))
+        for flat in self.flats:
+            near = (low - self.margin <= flat) & (flat <= high + self.margin)
+            least = np.where(near, 0.0, least)
+        for vertical in self.verticals:
+            most = np.where((low <= vertical) & (vertical <= high), inf, most)
+        return least, most
+
+    def _slope_at(self, x: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            inner = self.derivative(np.where(np.isinf(x), 1.0, x))
+        # An overflowing slope is finite unless the curve is vertical there.
+        inner = np.clip(inner, -np.finfo(np.float64).max, np.finfo(np.float64).max)
+        inner = np.where(np.isneginf(x), self.slope_ends[0], inner)
+        return np.where(np.isposinf(x), self.slope_ends[1], inner)
+
+    def merge(self, low: float, high: float) -> tuple[float, float, bool]:
+        """Two points of [low, high] with one value, and whether they collide exactly."""
+        for i, way in enumerate(self.ways):
+            left, right = self._piece(i)
+            a, b = max(left, low), min(right, high)
+            if way == 0 and a < b:
+                a = max(a, b - 1.0) if a == -inf else a
+                return a, min(b, a + 1.0), True
+        return self._straddle(low, high)
+
+    def _straddle(self, low: float, high: float) -> tuple[float, float, bool]:
+        """Points on both sides of a turning point, found by bisection."""
+        turn = next(t for t in self.turns if low < t < high)
+        left, right = max(low, turn - 1.0), min(high, turn + 1.0)
+        value = self._scalar
+        rising = value(turn) > value(left)
+        # The side that comes back less far fixes the level that both sides reach.
+        level = max(value(left), value(right)) if rising else min(value(left), value(right))
+
+        def solve(a: float, b: float) -> float:
+            for _ in range(200):
+                middle = (a + b) / 2
+                if (value(middle) > level) == rising:
+                    b = middle
+                else:
+                    a = middle
+            return a
+
+        return solve(left, turn), solve(right, turn), False
+
+    # --- derived -----------------------------------------------------------------------------
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.curve(x)
+
+    @property
+    def keeps_shape(self) -> bool:
+        return True
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
+    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
+        # After a convolution an activation turns the pre-activation into the activation.
+        return [
+            n.replace("[pre]", "[post]", 1) if "[pre]" in n else f"{self.title}({n})" for n in names
+        ]
+
+    def undefined(self, on: Space) -> str | None:
+        low, high = on.bounds()
+        bad = (low < self.low) | (self.low_open & (low <= self.low))
+        if not bad.any():
+            return None
+        where = tuple(map(int, np.argwhere(bad)[0]))
+        index = where[0] if len(where) == 1 else where
+        least = f"x > {self.low:g}" if self.low_open else f"x >= {self.low:g}"
+        return f"coordinate {index} ranges over [{low[where]:g}, {high[where]:g}], {self.title} needs {least}"
+
+    def _piece(self, i: int) -> tuple[float, float]:
+        edges = (-inf, *self.turns, inf)
+        return edges[i], edges[i + 1]
+
+    def _values(self, x: np.ndarray) -> np.ndarray:
+        finite = np.where(np.isinf(x), 0.0, x)
+        with torch.no_grad():
+            values = self.curve(torch.from_numpy(np.ascontiguousarray(finite))).numpy()
+        values = np.where(np.isneginf(x), self.ends[0], values)
+        return np.where(np.isposinf(x), self.ends[1], values)
+
+    def _scalar(self, x: float) -> float:
+        return float(self._values(np.array([x]))[0])
+
+    def range_over(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest value over [low, high], up to rounding of σ."""
+        corners = [self._values(low), self._values(high)]
+        for turn in self.turns:
+            inside = (low < turn) & (turn < high)
+            corners.append(np.where(inside, self._scalar(turn), corners[0]))
+        return np.minimum.reduce(corners), np.maximum.reduce(corners)
+
+    def strictly_monotone(self, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
+        """Where σ is strictly monotone on [low, high]; a single point counts.
+
+        Pieces are taken to be longer by `margin`; a negative one makes them shorter.
+        """
+        ups, downs = np.zeros(low.shape, bool), np.zeros(low.shape, bool)
+        flat = np.zeros(low.shape, bool)
+        for i, way in enumerate(self.ways):
+            left, right = self._piece(i)
+            meets = np.maximum(low, left - margin) < np.minimum(high, right + margin)
+            ups |= meets & (way > 0)
+            downs |= meets & (way < 0)
+            flat |= meets & (way == 0)
+        return ~flat & ~(ups & downs)
+
+    def image(self, on: Space) -> Image:
+        if self.undefined(on) is not None:
+            return super().image(on)
+        ulps = 0 if self.exact else ULPS
+        low, high = self.range_over(*on.bounds())
+        floor, ceiling = min(self.ends), max(self.ends)
+        low, high = widen(low, False, ulps), widen(high, True, ulps)
+        if not self.turns and self.low == -inf:
+            # Rounding must not push a value past a limit that it never reaches.
+            low, high = np.maximum(low, floor), np.minimum(high, ceiling)
+        outer = Box(np.minimum(low, high), high)
+        box = on.inner_box()
+        if box is None:
+            return Image(outer)
+        low, high = self.range_over(box.low, box.high)
+        # A limit at infinity is approached and not reached.
+        limit = np.isinf(box.low) | np.isinf(box.high)
+        step = 1e-6 * np.minimum(high - low, 1.0)
+        low = np.where(limit & np.isfinite(low), low + step, low)
+        high = np.where(limit & np.isfinite(high), high - step, high)
+        low, high = widen(low, True, ulps), widen(high, False, ulps)
+        return Image(outer, Box(low, high) if (low < high).all() else None)
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if self.undefined(on) is not None:
+            return
+        yield Continuous, f"{self.title} is continuous"
+        low, high = on.bounds()
+        monotone = self.strictly_monotone(low, high, self.margin) | (low == high)
+        if monotone.all():
+            yield Injective, f"{self.title} is strictly monotone on each range"
+        least, steepest = self.slopes(low, high)
+        ulps = 0 if self.exact else ULPS
+        top = float(widen(steepest, True, ulps).max())
+        if top < inf:
+            yield Lipschitz(top), f"the slope of {self.title} is at most {top:.6g}"
+        if monotone.all():
+            bottom = float(widen(least, False, ulps).min())
+            if bottom > 0:
+                yield LowerLipschitz(bottom), f"the slope of {self.title} is at least {bottom:.6g}"
+        if self.piece_slopes and (least == steepest).all():
+            yield Affine, f"{self.title} is linear on each range"
+        yield from self._exhibited(on)
+
+    def _exhibited(self, on: Space) -> Iterator[Fact]:
+        chords = on.chords()
+        if chords is None:
+            return
+        low, high, point = chords
+        size = np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
+        step = self.margin * np.where(np.isinf(size), 0.0, size)
+        low, high = low + step, high - step
+        real = low < high
+        if not real.any():
+            return
+        least, steepest = self.slopes(low, high)
+        if self.piece_slopes and (real & (least < steepest)).any():
+            yield ~Affine, f"{self.title} has a kink there"
+        ulps = 0 if self.exact else ULPS
+        top = float(np.where(real, widen(steepest, False, ulps), 0.0).max())
+        bottom = float(
+            np.where(real, np.where(least == 0, 0.0, widen(least, True, ulps)), inf).min()
+        )
+        if top > 0:
+            yield (~Lipschitz)(top), f"the slope of {self.title} comes near {top:.6g}"
+        yield (~LowerLipschitz)(bottom), f"the slope of {self.title} comes near {bottom:.6g}"
+        merged = real & ~self.strictly_monotone(low, high, -self.margin)
+        if not merged.any():
+            return
+        where = tuple(np.argwhere(merged)[0])
+        a, b, exactly = self.merge(float(low[where]), float(high[where]))
+        x, y = np.array(point, dtype=float), np.array(point, dtype=float)
+        x[where], y[where] = a, b
+        text = f"{self.title} takes one value at {a:.6g} and {b:.6g}"
+        if not exactly:
+            text = f"{self.title} rises and falls, so it takes one value near {a:.6g} and {b:.6g}"
+        strength = Strength.WITNESS if exactly else Strength.THEOREM
+        yield ~Injective, Reason(text, strength, witness=Collision(x, y, text, exactly))
+
+    def refuse(self, x: torch.Tensor, bad: torch.Tensor) -> DomainError:
+        """The error for values outside the domain of σ."""
+        first = [int(i) for i in bad.nonzero()[0]]
+        least = f"x > {self.low:g}" if self.low_open else f"x >= {self.low:g}"
+        return DomainError(
+            f"{self.title} is not defined at {float(x[tuple(first)]):g}.",
+            got=f"x = {float(x[tuple(first)]):g} in row {first[0]}, coordinate {_index(first[1:])}",
+            need=least,
+            do="drop the row, shift the data, or on_domain_error='nan' or a number",
+        )
+
+
+def _index(place: list[int]) -> Any:
+    return place[0] if len(place) == 1 else tuple(place)

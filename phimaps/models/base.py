@@ -1,0 +1,216 @@
+"""A model class F is a set of functions on R^d; F @ phi is its pull-back F_φ."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from ..errors import OperandError, ParameterError
+from ..map import FeatureMap, Part, as_map, show
+from ..map.term import Fact
+from ..spaces import Euclidean, Image, Space
+
+__all__ = ["Model", "Pullback"]
+
+
+class Model(BaseEstimator, ABC):
+    """A class F of functions R^d → R, with a scikit-learn estimator that picks one; abstract.
+
+    The estimator's own parameters choose a member; the mathematical facts are about the whole
+    class.
+    """
+
+    # Whether {f∘φ : f in F} has finite dimension for every φ into a finite-dimensional space.
+    finite_dimensional: ClassVar[bool] = False
+    task: str
+
+    @abstractmethod
+    def facts(self, on: Space) -> Iterator[Fact]:
+        """Yield (claim, reason) about F on the compact subsets of a space."""
+
+    @abstractmethod
+    def member(self, classify: bool) -> Any:
+        """A fresh scikit-learn regressor or classifier with this model's parameters."""
+
+    def __matmul__(self, phi: Any) -> Pullback:
+        wrapped = as_map(phi)
+        if wrapped is None:
+            raise OperandError(
+                "'@' puts a feature map before a model class, and this is not a map.",
+                got=f"{self!r} @ {show(phi)}",
+                need="a map, transformer, torch module or function",
+                do="pm.models.Linear() @ pm.RandomFourier()",
+            )
+        return Pullback(self, wrapped)
+
+    def classifies(self, y: Any) -> bool:
+        """Whether targets like y make this a classification.
+
+        With ``task="auto"`` floating-point targets are regressed on, all others are classes.
+        """
+        if self.task not in ("auto", "regression", "classification"):
+            raise ParameterError(
+                f"The 'task' parameter of {type(self).__name__} is not one of its values.",
+                got=f"task={self.task!r}",
+                need="'auto', 'regression' or 'classification'",
+                do="task='auto' classifies unless the target is floating point",
+            )
+        return self.task == "classification" or (
+            self.task == "auto" and np.asarray(y).dtype.kind != "f"
+        )
+
+    # What `decide` asks of every subject.
+    takes = None
+    domain = None
+
+    def parts(self, on: Space) -> list[Part]:
+        return []
+
+    def undefined(self, on: Space) -> str | None:
+        return None
+
+    def check_parameters(self) -> None:
+        self.classifies([0])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = {"regression": "regressor", "classification": "classifier"}.get(
+            self.task
+        )
+        return tags
+
+
+@final
+class Pullback(BaseEstimator):
+    """F_φ = {f∘φ : f ∈ F}, a model class behind a feature map; written ``F @ phi``.
+
+    As an estimator it binds φ to the training data and fits a member of F to the features. As a
+    mathematical object it can be asked whether it is universal.
+
+    Parameters
+    ----------
+    model : Model
+    map : FeatureMap
+
+    Attributes
+    ----------
+    map_ : FeatureMap
+        The closed map.
+    model_ : estimator
+        The fitted member of F.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> fitted = (pm.models.Linear() @ pm.Power(2)).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0])
+    >>> bool(fitted.score([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0]) > 0.8)
+    True
+    """
+
+    def __init__(self, model: Model, map: FeatureMap):
+        self.model = model
+        self.map = map
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Bind the map and fit a member of F to φ(X) and y.
+
+        Parameters
+        ----------
+        X : as `FeatureMap.fit` takes it, of n rows
+        y : array-like of shape (n,)
+            Floating-point numbers to regress on, or class labels.
+
+        Returns
+        -------
+        self
+        """
+        self.check_parameters()
+        target = column_or_1d(y, warn=True)
+        phi = clone(self.map)
+        features = phi.fit(X, target).transform(X)
+        features = features if isinstance(features, np.ndarray) else np.asarray(features)
+        member = self.model.member(self.model.classifies(target)).fit(features, target)
+        self.fitted_, self.map_, self.model_ = phi, phi.map_, member
+        self.n_features_in_ = phi.n_features_in_
+        for name in ("feature_names_in_",):
+            if hasattr(phi, name):
+                setattr(self, name, getattr(phi, name))
+        if hasattr(member, "classes_"):
+            self.classes_ = member.classes_
+        return self
+
+    def _features(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "model_")
+        return np.asarray(self.fitted_.transform(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """f(φ(x)) for every row, of shape (n,)."""
+        features = self._features(X)
+        return self.model_.predict(features)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of shape (n, n_classes), where the member has them."""
+        features = self._features(X)
+        return self.model_.predict_proba(features)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Accuracy of a classifier, R² of a regressor."""
+        predicted = self.predict(X)
+        return float((accuracy_score if hasattr(self, "classes_") else r2_score)(y, predicted))
+
+    def __matmul__(self, phi: Any) -> Pullback:
+        return Pullback(self.model, self.map @ phi)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        below = self.map.__sklearn_tags__() if isinstance(self.map, FeatureMap) else None
+        if below is not None:
+            tags.input_tags = below.input_tags
+        tags.target_tags.required = True
+        task = getattr(self.model, "task", "auto")
+        if task == "auto" and hasattr(self, "model_"):
+            task = "classification" if hasattr(self, "classes_") else "regression"
+        kind = {"regression": "regressor", "classification": "classifier"}.get(task)
+        tags.estimator_type = kind
+        return tags
+
+    def __repr__(self) -> str:
+        composed = repr(self.map)
+        return f"{self.model!r} @ {composed if composed.isidentifier() else f'({composed})'}"
+
+    # What `decide` asks of every subject.
+    @property
+    def takes(self) -> tuple[int, ...] | None:
+        return self.map.takes
+
+    @property
+    def domain(self) -> Space | None:
+        return self.map.domain
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield from ()
+
+    def parts(self, on: Space) -> list[Part]:
+        phi = vars(self).get("map_", self.map)
+        features = Euclidean(phi.out_shape(on.shape))
+        return [Part(self.model, Image(features, features)), Part(phi, Image(on, on))]
+
+    def undefined(self, on: Space) -> str | None:
+        return self.map.undefined(on)
+
+    def check_parameters(self) -> None:
+        if not isinstance(self.model, Model) or not isinstance(self.map, FeatureMap):
+            raise ParameterError(
+                "A pull-back is made of a model class and a feature map.",
+                got=f"model={self.model!r}, map={self.map!r}",
+                need="a phimaps.models class and a FeatureMap",
+                do="pm.models.Linear() @ phi",
+            )
+        self.model.check_parameters()
+        self.map.check_parameters()

@@ -1,0 +1,54 @@
+"""Linear functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, final
+
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from ..map.term import Fact
+from ..property import Universal
+from ..spaces import Space
+from .base import Model
+
+__all__ = ["Linear"]
+
+
+@final
+class Linear(Model):
+    """F = {x ↦ a·x + b}, the affine functions.
+
+    The member is chosen by ridge regression, or by logistic regression for classes.
+
+    Parameters
+    ----------
+    alpha : float, default 1
+        Strength of the l2 penalty.
+    task : {"auto", "regression", "classification"}, default "auto"
+    max_iter : int, default 1000
+        Of the logistic regression.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> verdict = pm.decide(Linear() @ pm.Power(2), pm.Universal, on=pm.Box([0.0], [1.0]))
+    >>> verdict.holds
+    False
+    """
+
+    finite_dimensional: ClassVar[bool] = True
+
+    def __init__(self, alpha: float = 1.0, task: str = "auto", max_iter: int = 1000):
+        self.alpha = alpha
+        self.task = task
+        self.max_iter = max_iter
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if on.infinite:
+            yield ~Universal, "affine functions form a space of finite dimension, C(K) does not"
+
+    def member(self, classify: bool) -> Any:
+        if classify:
+            return LogisticRegression(C=1.0 / self.alpha, max_iter=self.max_iter)
+        return Ridge(alpha=self.alpha)

@@ -1,0 +1,133 @@
+"""The properties that a map may have, each with its exact definition.
+
+A property is *signed*: ``Injective`` claims it, ``~Injective`` claims the contrary. Some carry a
+number: ``Lipschitz`` stands for the least constant L of a map, so ``Lipschitz(2)`` claims L <= 2
+and ``~Lipschitz(2)`` claims L >= 2. Which side of the number a claim bounds follows from its sign,
+and so does the direction in which it is inherited: a claim that quantifies over all points (``+``)
+passes to subsets of the domain, one that exhibits points (``-``) passes to supersets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+
+from .errors import TruthError
+
+__all__ = [
+    "Affine",
+    "Bounded",
+    "Continuous",
+    "Injective",
+    "Lipschitz",
+    "LowerLipschitz",
+    "Property",
+    "Universal",
+]
+
+
+@dataclass(frozen=True)
+class Property:
+    """A signed claim about a map on a space.
+
+    Parameters
+    ----------
+    name : str
+        The adjective.
+    definition : str
+        What it means of a map φ on a space K.
+    quantity : {None, "least", "greatest"}
+        ``"least"``: the property is about the least number with some inequality (Lipschitz
+        constant, bound); the map has it when that number is finite. ``"greatest"``: about the
+        greatest such number (lower Lipschitz constant); it has it when that number is positive.
+    holds : bool
+        The sign of the claim.
+    bound : float, callable or None
+        The number in the claim; a callable is evaluated only when the claim is used.
+
+    Examples
+    --------
+    >>> ~Injective
+    ~Injective
+    >>> Lipschitz(2.0)
+    Lipschitz(2)
+    """
+
+    name: str
+    definition: str
+    quantity: str | None = None
+    holds: bool = True
+    bound: float | Callable[[], float] | None = None
+
+    def __invert__(self) -> Property:
+        return replace(self, holds=not self.holds)
+
+    def __call__(self, bound: float | Callable[[], float]) -> Property:
+        if self.quantity is None:
+            raise TypeError(f"{self.name} has no constant")
+        return replace(self, bound=bound)
+
+    def __repr__(self) -> str:
+        sign = "" if self.holds else "~"
+        if self.bound is None:
+            return sign + self.name
+        return f"{sign}{self.name}({self.number:.6g})"
+
+    def __bool__(self) -> bool:
+        raise TruthError(
+            f"{self.name} is a property, not a truth value.",
+            got=f"bool({self!r})",
+            need="a map and a space to ask it about",
+            do=f"phimaps.decide(phi, phimaps.{self.name}, on=space).holds",
+        )
+
+    @property
+    def base(self) -> Property:
+        """The unsigned property, without a number."""
+        return replace(self, holds=True, bound=None)
+
+    @property
+    def number(self) -> float:
+        """The constant in the claim, computed if it was given as a callable."""
+        if self.bound is None:
+            raise TypeError(f"{self!r} carries no number")
+        return float(self.bound() if callable(self.bound) else self.bound)
+
+    @property
+    def upper(self) -> bool:
+        """Whether the claim bounds its number from above."""
+        return (self.quantity == "least") == self.holds
+
+    def trivial(self, number: float) -> bool:
+        """Whether the claim says nothing with this number (``L <= inf``, ``l >= 0``)."""
+        return number == inf if self.upper else number == 0.0
+
+    def settles(self, number: float) -> bool:
+        """Whether the claim with this number decides the property itself.
+
+        A positive claim does as soon as it is not trivial; a negative one only when the least
+        number is infinite, or the greatest zero.
+        """
+        if self.holds:
+            return not self.trivial(number)
+        return number == (inf if self.quantity == "least" else 0.0)
+
+    def better(self, a: float, b: float) -> float:
+        """The stronger of two numbers for this claim."""
+        return min(a, b) if self.upper else max(a, b)
+
+
+Continuous = Property("Continuous", "x_n -> x in K implies φ(x_n) -> φ(x)")
+Injective = Property("Injective", "φ(x) = φ(y) for x, y in K only if x = y")
+Affine = Property("Affine", "φ is the restriction to K of x ↦ Ax + b")
+Lipschitz = Property(
+    "Lipschitz", "the least L with |φ(x) - φ(y)| <= L d(x, y) on K is finite", "least"
+)
+LowerLipschitz = Property(
+    "LowerLipschitz", "the greatest l with |φ(x) - φ(y)| >= l d(x, y) on K is positive", "greatest"
+)
+Bounded = Property("Bounded", "the least B with |φ(x)| <= B on K is finite", "least")
+Universal = Property(
+    "Universal", "F_φ = {f∘φ : f in F} is dense in C(K) in the sup norm on compact sets"
+)

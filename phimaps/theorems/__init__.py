@@ -1,0 +1,5 @@
+"""The theorems, one file per subject; importing this package fills the table."""
+
+from . import metric as metric
+from . import topology as topology
+from . import universality as universality

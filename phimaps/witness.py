@@ -1,0 +1,99 @@
+"""Witnesses: plain data that refute a claim, checkable without the library's own reasoning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+
+__all__ = ["Collision"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Collision:
+    """Two different points x ≠ y with φ(x) = φ(y).
+
+    It refutes injectivity, and with it universality of f∘φ for *every* class of functions f.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        The points, of one shape.
+    because : str
+        Why the features agree as real numbers; floating-point equality alone would not show it.
+    exact : bool
+        Whether x and y themselves collide. If not, the theorem named in `because` shows that a
+        colliding pair exists, and these points approximate it.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> Collision(np.array([-1.0]), np.array([-2.0]), "both are negative").verify(pm.Relu())
+    True
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    because: str
+    exact: bool = True
+
+    def gap(self, phi: Callable[[torch.Tensor], Any]) -> float:
+        """The greatest absolute difference of features, computed in float64.
+
+        Parameters
+        ----------
+        phi : callable
+            The map: float64 tensor of shape (2, *point) in, tensor of shape (2, *features) out.
+
+        Returns
+        -------
+        float
+        """
+        points = torch.from_numpy(np.stack([self.x, self.y]).astype(np.float64))
+        with torch.no_grad():
+            values = phi(points).reshape(2, -1)
+        return float((values[0] - values[1]).abs().max()) if values.shape[1] else 0.0
+
+    def verify(self, phi: Callable[[torch.Tensor], Any], tolerance: float | None = None) -> bool:
+        """Recompute both features and compare them.
+
+        Parameters
+        ----------
+        phi : callable
+            The map, as in `gap`.
+        tolerance : float, optional
+            The gap allowed. Default: what rounding the two points in their last place does to the
+            features, so that no constant stands for conditioning.
+
+        Returns
+        -------
+        bool
+            True when the points differ and their features agree within the tolerance.
+        """
+        if np.array_equal(self.x, self.y):
+            return False
+        gap = self.gap(phi)
+        return gap <= (self._wobble(phi) if tolerance is None else tolerance)
+
+    def _wobble(self, phi: Callable[[torch.Tensor], Any]) -> float:
+        points = np.stack([self.x, self.y]).astype(np.float64)
+        up = points + 4 * np.spacing(np.abs(points).max())
+        with torch.no_grad():
+            a = phi(torch.from_numpy(points)).reshape(2, -1)
+            b = phi(torch.from_numpy(up)).reshape(2, -1)
+        scale = float(torch.maximum(a.abs(), b.abs()).max()) if a.shape[1] else 0.0
+        return 8 * float((a - b).abs().max() if a.shape[1] else 0.0) + 64 * np.spacing(scale)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The witness as plain JSON-serialisable data."""
+        return {
+            "kind": "collision",
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "because": self.because,
+            "exact": self.exact,
+        }
