@@ -89,7 +89,10 @@ def root_sum_squares(numbers: Iterable[float], up: bool) -> float:
     if any(isinf(v) for v in numbers):
         return inf
     exact = sum((Fraction(v) ** 2 for v in numbers), Fraction(0))
-    near = sqrt(_round(exact, up))
+    # Scaled by a power of 4 into the middle of the range, where nothing under- or overflows.
+    shift = (exact.denominator.bit_length() - exact.numerator.bit_length()) // 2
+    near = sqrt(float(exact * Fraction(4) ** shift))
+    near = float(Fraction(near) / Fraction(2) ** shift) if near < 2**60 else near
     if not isfinite(near):
         return inf if up else float(np.finfo(np.float64).max)
     # sqrt is correctly rounded, so the truth is at most one step away.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
@@ -19,7 +19,9 @@ class Single(FeatureMap):
     """A map made of one other map, its parameter ``map``; abstract."""
 
     __slots__ = ()
-    map: FeatureMap
+    if TYPE_CHECKING:
+        # Fields stand in the final classes, in the order of their constructors.
+        map: FeatureMap
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         return self._fit(X, y, params)

@@ -225,7 +225,7 @@ class Curve(FeatureMap):
         if monotone.all():
             yield Injective, f"{self.title} is strictly monotone on each range"
         least, steepest = self.slopes(low, high)
-        ulps = 0 if self.exact else ULPS
+        ulps = 0 if self.piece_slopes else ULPS
         top = float(widen(steepest, True, ulps).max())
         if top < inf:
             yield Lipschitz(top), f"the slope of {self.title} is at most {top:.6g}"
@@ -251,7 +251,7 @@ class Curve(FeatureMap):
         least, steepest = self.slopes(low, high)
         if self.piece_slopes and (real & (least < steepest)).any():
             yield ~Affine, f"{self.title} has a kink there"
-        ulps = 0 if self.exact else ULPS
+        ulps = 0 if self.piece_slopes else ULPS
         top = float(np.where(real, widen(steepest, False, ulps), 0.0).max())
         bottom = float(
             np.where(real, np.where(least == 0, 0.0, widen(least, True, ulps)), inf).min()

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..errors import OperandError, ParameterError
@@ -80,10 +82,23 @@ class Model(BaseEstimator, ABC):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.estimator_type = {"regression": "regressor", "classification": "classifier"}.get(
-            self.task
-        )
-        return tags
+        return typed(tags, self.task)
+
+
+def typed(tags: Any, task: str) -> Any:
+    """The tags of a regressor or a classifier; of neither while the task is open."""
+    if task == "regression":
+        tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+    elif task == "classification":
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+    return tags
+
+
+def _has_probabilities(pullback: Any) -> bool:
+    member = vars(pullback).get("model_")
+    if member is not None:
+        return hasattr(member, "predict_proba")
+    return getattr(pullback.model, "task", "auto") != "regression"
 
 
 @final
@@ -154,6 +169,7 @@ class Pullback(BaseEstimator):
         features = self._features(X)
         return self.model_.predict(features)
 
+    @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of shape (n, n_classes), where the member has them."""
         features = self._features(X)
@@ -176,9 +192,7 @@ class Pullback(BaseEstimator):
         task = getattr(self.model, "task", "auto")
         if task == "auto" and hasattr(self, "model_"):
             task = "classification" if hasattr(self, "classes_") else "regression"
-        kind = {"regression": "regressor", "classification": "classifier"}.get(task)
-        tags.estimator_type = kind
-        return tags
+        return typed(tags, task)
 
     def __repr__(self) -> str:
         composed = repr(self.map)

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, show
 from ..interval import EPS
 from .base import Space
 from .boxes import Box, Boxlike, brief
@@ -43,12 +43,15 @@ class Ball(Space):
     radius: float
 
     def __post_init__(self) -> None:
-        center = np.array(self.center, dtype=np.float64)
-        radius = float(self.radius)
-        if not center.ndim or not np.isfinite(center).all() or not 0 < radius < np.inf:
+        try:
+            center = np.array(self.center, dtype=np.float64)
+            radius = float(self.radius)
+        except (TypeError, ValueError):
+            center, radius = np.zeros(0), 0.0
+        if not center.size or not center.ndim or not np.isfinite(center).all() or not 0 < radius < np.inf:
             raise ParameterError(
                 "The centre and radius do not make a ball.",
-                got=f"center={self.center!r}, radius={self.radius!r}",
+                got=f"center={show(self.center)}, radius={show(self.radius)}",
                 need="a finite centre of at least one dimension, a positive finite radius",
                 do="Ball([0, 0], 1)",
             )
@@ -77,7 +80,7 @@ class Ball(Space):
         return low, np.nextafter(self.center + self.radius, np.inf)
 
     def inner_box(self) -> Box | None:
-        half = self.radius / sqrt(self.size) * (1 - 8 * EPS)
+        half = self.radius / sqrt(self.size) * (1 - 64 * EPS * self.size)
         low, high = self.center - half, self.center + half
         return Box(low, high) if (low < high).all() and self.contains_box(Box(low, high)) else None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any, final
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, show
 from ..interval import root_sum_squares
 from .base import Space
 
@@ -116,7 +117,7 @@ class Box(Boxlike):
         except (TypeError, ValueError) as error:
             raise ParameterError(
                 "The bounds of a box must be numbers.",
-                got=f"low={self.low!r}, high={self.high!r}",
+                got=f"low={show(self.low)}, high={show(self.high)}",
                 need="array-likes of numbers",
                 do="Box([0, 0], [1, 1])",
             ) from error
@@ -237,10 +238,11 @@ class Images(Boxlike):
 
     def __post_init__(self) -> None:
         _shape((self.channels, self.height, self.width), "Images")
-        if not self.pixel_low < self.pixel_high:
+        ends = (self.pixel_low, self.pixel_high)
+        if not all(isinstance(e, Real) for e in ends) or not self.pixel_low < self.pixel_high:
             raise ParameterError(
                 "The pixel range is empty.",
-                got=f"pixel_low={self.pixel_low!r}, pixel_high={self.pixel_high!r}",
+                got=f"pixel_low={show(self.pixel_low)}, pixel_high={show(self.pixel_high)}",
                 need="pixel_low < pixel_high",
                 do="Images(channels, height, width, 0, 1)",
             )
@@ -263,11 +265,12 @@ class Images(Boxlike):
 
 
 def _shape(shape: Any, owner: str) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    if not sizes or any(isinstance(s, bool) or int(s) != s or s < 1 for s in sizes):
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    whole = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in sizes)
+    if not sizes or not whole or min(sizes) < 1:
         raise ParameterError(
             f"{owner} needs a positive number of coordinates.",
-            got=f"{shape!r}",
+            got=show(shape),
             need="a positive int, or a tuple of them",
             do=f"{owner}(3)" if owner != "Images" else "Images(1, 8, 8)",
         )
@@ -284,5 +287,11 @@ def brief(values: np.ndarray) -> str:
     if values.size > 1 and (values == values.flat[0]).all() and values.size > 4:
         return f"[{values.flat[0]:.4g}]*{'x'.join(map(str, values.shape))}"
     if values.ndim == 1 and values.size <= 6:
-        return "[" + ", ".join(f"{v:.4g}" for v in values) + "]"
+        return "[" + ", ".join(map(_number, values.tolist())) + "]"
     return f"float64[{', '.join(map(str, values.shape))}]"
+
+
+def _number(value: float) -> str:
+    # As short as evaluates back to the same number.
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

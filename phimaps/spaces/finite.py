@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, show
 from .base import Space
 from .boxes import Box
 
@@ -33,11 +33,14 @@ class Finite(Space):
     members: np.ndarray
 
     def __post_init__(self) -> None:
-        members = np.array(self.members, dtype=np.float64)
+        try:
+            members = np.array(self.members, dtype=np.float64)
+        except (TypeError, ValueError):
+            members = np.zeros(0)
         if members.ndim < 2 or not members.size or not np.isfinite(members).all():
             raise ParameterError(
                 "The members do not make a finite space.",
-                got=f"an array of shape {members.shape}",
+                got=show(self.members),
                 need="finite numbers of shape (n, *shape) with n >= 1",
                 do="Finite([[0.0, 0.0], [1.0, 1.0]])",
             )

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, show
 from ..interval import root_sum_squares
 from .base import Space
 from .boxes import Box
@@ -37,11 +37,11 @@ class Product(Space):
     parts: tuple[Space, ...]
 
     def __post_init__(self) -> None:
-        parts = tuple(self.parts)
+        parts = tuple(self.parts) if isinstance(self.parts, tuple | list) else ()
         if not parts or any(not isinstance(p, Space) or len(p.shape) != 1 for p in parts):
             raise ParameterError(
                 "A product is made of spaces of vectors.",
-                got=repr(self.parts),
+                got=show(self.parts),
                 need="at least one Space with a one-dimensional shape",
                 do="Product((Box([0], [1]), Ball([0, 0], 1)))",
             )

@@ -1,0 +1,409 @@
+"""Functions, scikit-learn transformers and torch modules as maps.
+
+What is known to be a map of this library becomes that map, with its gradient and its facts; the
+rest is evaluated as it is, and nothing is claimed about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, final
+
+import numpy as np
+import sklearn
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted
+
+from ..errors import GradientError, OperandError, ParameterError, ShapeError
+from ..map import FeatureMap, Given, adapters, show
+from .translate import known_module, known_transformer
+
+__all__ = [
+    "Frozen",
+    "Function",
+    "Network",
+    "Transformer",
+    "from_function",
+    "from_sklearn",
+    "from_torch",
+]
+
+
+def _rows_kept(owner: FeatureMap, x: torch.Tensor, value: Any) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor) or value.shape[:1] != x.shape[:1]:
+        raise ShapeError(
+            f"{owner!r} did not give one feature vector for each row.",
+            got=show(value) if isinstance(value, torch.Tensor) else type(value).__name__,
+            need=f"a tensor with {x.shape[0]} rows",
+            do="return a tensor whose first dimension is that of the input",
+        )
+    return value if value.ndim > 1 else value[:, None]
+
+
+@final
+class Function(FeatureMap):
+    """x ↦ f(x) for a function of tensors; nothing is known about it.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a float tensor of shape (n, *shape), returns one of shape (n, *out_shape). It is given
+        a copy, so it may work in place.
+
+    Examples
+    --------
+    >>> Function(torch.sinh).fit_transform([[0.0]])
+    array([[0.]])
+    """
+
+    function: Callable[[torch.Tensor], torch.Tensor]
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        if not callable(self.function):
+            raise ParameterError(
+                "The 'function' parameter of Function cannot be called.",
+                got=f"function={self.function!r}",
+                need="a function of a float tensor of shape (n, d)",
+                do="pm.from_function(lambda x: x**2)",
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _rows_kept(self, x, self.function(x.clone()))
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return cls(torch.sinh)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        return f"from_function({name})"
+
+
+@final
+class Transformer(FeatureMap):
+    """x ↦ est.transform(x) for a scikit-learn transformer.
+
+    Open until the estimator is fitted; a fitted one stands inside a ``FrozenEstimator``. It has no
+    gradient, and says so when one is asked.
+
+    Parameters
+    ----------
+    estimator : estimator with fit and transform
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import KBinsDiscretizer
+    >>> bins = KBinsDiscretizer(2, encode="ordinal", strategy="uniform")
+    >>> Transformer(bins).fit_transform([[0.0], [1.0]])
+    array([[0.],
+           [1.]])
+    """
+
+    estimator: Any
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        return self._fit(X, y, params)
+
+    @property
+    def closed(self) -> bool:
+        return isinstance(self.estimator, FrozenEstimator)
+
+    @property
+    def positive(self) -> bool:
+        return bool(get_tags(self.estimator).input_tags.positive_only)
+
+    def close(self, x: torch.Tensor, given: Given) -> FeatureMap:
+        with sklearn.config_context(transform_output="default"):
+            rows = x.detach().cpu().numpy()
+            fitted = clone(self.estimator).fit(rows, given.y, **given.params)
+        return known_transformer(fitted) or Transformer(FrozenEstimator(fitted))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.closed:
+            return super().forward(x)
+        if x.requires_grad and torch.is_grad_enabled():
+            name = type(self.estimator.estimator).__name__
+            raise GradientError(
+                f"The gradient stops at the scikit-learn step {name}.",
+                got=f"{self!r} with an input that requires a gradient",
+                need="steps that are differentiable torch functions",
+                do="detach the input, or use a map of this library in its place",
+            )
+        with sklearn.config_context(transform_output="default"):
+            value = self.estimator.transform(x.detach().cpu().numpy())
+        value = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
+        value = np.array(value, dtype=np.float64 if x.dtype == torch.float64 else np.float32)
+        return torch.from_numpy(value).to(x)
+
+    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
+        fitted = self.estimator.estimator
+        try:
+            return list(fitted.get_feature_names_out(np.asarray(names, dtype=object)))
+        except (AttributeError, ValueError):
+            return super().names_out(names, shape, label)
+
+    def get_metadata_routing(self) -> Any:
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        from sklearn.preprocessing import QuantileTransformer
+
+        return cls(QuantileTransformer(n_quantiles=5, random_state=0))
+
+    def __repr__(self) -> str:
+        inner = self.estimator.estimator if self.closed else self.estimator
+        return f"from_sklearn({type(inner).__name__}({', '.join(_changed(inner))}))"
+
+
+def _changed(estimator: Any) -> Iterator[str]:
+    defaults = inspect.signature(type(estimator).__init__).parameters
+    for name, value in estimator.get_params(deep=False).items():
+        default = defaults[name].default if name in defaults else None
+        if type(value) is not type(default) or repr(value) != repr(default):
+            yield f"{name}={show(value)}"
+
+
+@final
+class Frozen:
+    """A handle on a torch module that is shared, never copied and never changed.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    state : dict of tensors, optional
+        Replaces the module's parameters when it is evaluated.
+    """
+
+    def __init__(self, module: torch.nn.Module, state: dict[str, torch.Tensor] | None = None):
+        self.module = module
+        self.state = state
+        self._cast: dict[Any, dict[str, torch.Tensor]] = {}
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All parameters and buffers, by name."""
+        own = dict(self.module.named_parameters()) | dict(self.module.named_buffers())
+        return own if self.state is None else own | self.state
+
+    def cast(self, like: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The tensors on the device and of the dtype of `like`, cut off from the module's graph."""
+        key = (like.dtype, like.device)
+        if key not in self._cast:
+            moved = {
+                k: (v if self.state is not None and k in self.state else v.detach()).to(
+                    device=like.device, dtype=like.dtype if v.is_floating_point() else v.dtype
+                )
+                for k, v in self.tensors().items()
+            }
+            if any(v.requires_grad for v in moved.values()):
+                return moved
+            self._cast[key] = {
+                # A copy where nothing was converted: training the module later must not show here.
+                k: v.clone() if v.data_ptr() == self.tensors()[k].data_ptr() else v
+                for k, v in moved.items()
+            }
+        return self._cast[key]
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode, with every module's own flag restored afterwards."""
+        flags = [(m, m.training) for m in self.module.modules()]
+        for m, _ in flags:
+            m.training = False
+        try:
+            yield
+        finally:
+            for m, flag in flags:
+                m.training = flag
+
+    def digest(self) -> str:
+        """A content hash of the module's tensors and structure."""
+        sha = hashlib.sha256(repr(self.module).encode())
+        for name, tensor in sorted(self.tensors().items()):
+            sha.update(name.encode())
+            sha.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+        return sha.hexdigest()[:12]
+
+    def __deepcopy__(self, memo: Any) -> Frozen:
+        return self
+
+    def __sklearn_clone__(self) -> Frozen:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"module": self.module, "state": self.state, "_cast": {}}
+
+    def __repr__(self) -> str:
+        return f"{type(self.module).__name__}:{self.digest()}"
+
+
+@final
+class Network(FeatureMap):
+    """x ↦ module(x) for a torch module in evaluation mode; nothing is known about it.
+
+    The module is shared and left as it is: its parameters, buffers, training flags and gradients
+    are not touched. Parameters are cast to the dtype and device of x.
+
+    Parameters
+    ----------
+    module : Frozen
+        A handle on the module.
+
+    Examples
+    --------
+    >>> phi = Network(Frozen(torch.nn.Hardtanh()))
+    >>> phi.fit_transform([[2.0]])
+    array([[1.]])
+    """
+
+    module: Frozen
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        if not isinstance(self.module, Frozen):
+            raise ParameterError(
+                "The 'module' parameter of Network must be a handle.",
+                got=f"module={type(self.module).__name__}",
+                need="phimaps.maps.foreign.Frozen(module)",
+                do="pm.from_torch(module)",
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        handle = self.module
+        with handle.evaluating():
+            value = torch.func.functional_call(handle.module, handle.cast(x), (x.clone(),))
+        return _rows_kept(self, x, value)
+
+    def rebuild(self, change: Any, path: str = "") -> Any:
+        twin = self._shallow_copy()
+        names = [n for n, _ in self.module.module.named_parameters()]
+        state = self.module.tensors()
+        changed = {n: change(f"{path}{n}", state[n]) for n in names}
+        twin.module = Frozen(self.module.module, changed)
+        return twin
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return cls(Frozen(torch.nn.Hardtanh()))
+
+    def __repr__(self) -> str:
+        return f"from_torch({self.module!r})"
+
+
+def from_function(function: Callable[[torch.Tensor], torch.Tensor]) -> FeatureMap:
+    """x ↦ f(x) as a map about which nothing is known.
+
+    Parameters
+    ----------
+    function : callable
+        On a float tensor of shape (n, d), giving one of shape (n, d_out) or (n,).
+
+    Returns
+    -------
+    Function
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> pm.decide(from_function(torch.sinh), pm.Injective, on=pm.Box([0.0], [1.0])).holds is None
+    True
+    """
+    if not callable(function) or isinstance(function, type):
+        raise OperandError(
+            "from_function takes a function.",
+            got=show(function),
+            need="a function of a float tensor of shape (n, d)",
+            do="pm.from_function(lambda x: x**2)",
+        )
+    return Function(function)
+
+
+def from_sklearn(estimator: Any) -> FeatureMap:
+    """x ↦ est.transform(x), as a map.
+
+    A fitted estimator gives a closed map, an unfitted one an open map that fits a clone. Where the
+    mathematics is known (scalers, PCA, polynomial features, ...), what it is fitted to is a map of
+    this library, with gradient and facts.
+
+    Parameters
+    ----------
+    estimator : estimator with fit and transform
+
+    Returns
+    -------
+    FeatureMap
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from_sklearn(StandardScaler()).bind([[0.0], [2.0]])
+    Diagonal(weight=float64[1], bias=float64[1])
+    """
+    if isinstance(estimator, FeatureMap):
+        return estimator
+    usable = hasattr(estimator, "transform") and hasattr(estimator, "fit")
+    if isinstance(estimator, type) or not usable:
+        raise OperandError(
+            "from_sklearn takes a transformer.",
+            got=show(estimator),
+            need="an instance with fit and transform",
+            do="pm.from_sklearn(StandardScaler())",
+        )
+    inner = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    try:
+        check_is_fitted(inner)
+    except (NotFittedError, TypeError):
+        return Transformer(estimator)
+    return known_transformer(inner) or Transformer(FrozenEstimator(inner))
+
+
+def from_torch(module: torch.nn.Module) -> FeatureMap:
+    """x ↦ module(x) in evaluation mode, as a map; the module is never changed.
+
+    Layers whose mathematics is known (Linear, Conv2d, activations, pools, and Sequentials of
+    these) become maps of this library with copies of the weights.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    FeatureMap
+
+    Examples
+    --------
+    >>> from_torch(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU()))
+    Relu() @ Affine(weight=float32[3, 2], bias=float32[2])
+    """
+    if not isinstance(module, torch.nn.Module):
+        raise OperandError(
+            "from_torch takes a torch module.",
+            got=show(module),
+            need="an instance of torch.nn.Module",
+            do="pm.from_torch(torch.nn.Linear(3, 2)); pm.from_function(f) for functions",
+        )
+    return known_module(module) or Network(Frozen(module))
+
+
+def _adapt(value: Any) -> FeatureMap | None:
+    if isinstance(value, torch.nn.Module):
+        return from_torch(value)
+    if isinstance(value, type):
+        return None
+    if hasattr(value, "fit") and hasattr(value, "transform"):
+        return from_sklearn(value)
+    return from_function(value) if callable(value) else None
+
+
+adapters.append(_adapt)

@@ -1,0 +1,181 @@
+"""Functions, transformers and modules: wrapped, translated where known, never changed."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn import decomposition, preprocessing, random_projection
+from sklearn.base import clone
+from sklearn.datasets import load_wine
+from torch import nn
+
+import phimaps as pm
+from phimaps.errors import GradientError, OperandError, ShapeError
+
+X = load_wine().data[:60, :4]
+
+KNOWN = [
+    preprocessing.StandardScaler(),
+    preprocessing.StandardScaler(with_mean=False),
+    preprocessing.StandardScaler(with_std=False),
+    preprocessing.MinMaxScaler((-1, 2)),
+    preprocessing.MaxAbsScaler(),
+    preprocessing.RobustScaler(),
+    preprocessing.RobustScaler(with_centering=False),
+    preprocessing.RobustScaler(with_scaling=False),
+    preprocessing.Normalizer(),
+    preprocessing.PolynomialFeatures(3, interaction_only=True),
+    preprocessing.FunctionTransformer(np.log),
+    preprocessing.FunctionTransformer(),
+    decomposition.PCA(2),
+    decomposition.PCA(3, whiten=True),
+    decomposition.TruncatedSVD(2, random_state=0),
+    random_projection.GaussianRandomProjection(3, random_state=0),
+    random_projection.SparseRandomProjection(3, random_state=0, density=0.5),
+]
+UNKNOWN = [
+    preprocessing.MinMaxScaler(clip=True),
+    preprocessing.Normalizer("l1"),
+    preprocessing.PolynomialFeatures((2, 2)),
+    preprocessing.FunctionTransformer(np.cbrt),
+    preprocessing.QuantileTransformer(n_quantiles=10, random_state=0),
+    preprocessing.SplineTransformer(),
+    preprocessing.OneHotEncoder(),
+]
+
+
+def dense(values):
+    return values.toarray() if hasattr(values, "toarray") else values
+
+
+@pytest.mark.parametrize("estimator", KNOWN + UNKNOWN, ids=repr)
+def test_values_are_those_of_the_transformer(estimator):
+    expected = dense(clone(estimator).fit_transform(X))
+    for phi in (pm.from_sklearn(estimator), pm.from_sklearn(clone(estimator).fit(X))):
+        np.testing.assert_allclose(phi.fit(X).transform(X), expected, rtol=1e-9, atol=1e-9)
+        assert len(phi.get_feature_names_out()) == expected.shape[1]
+        np.testing.assert_allclose(clone(phi).fit(X).transform(X), expected, rtol=1e-9, atol=1e-9)
+        again = pickle.loads(pickle.dumps(phi))
+        np.testing.assert_allclose(again.transform(X), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", KNOWN, ids=repr)
+def test_known_transformers_become_maps_with_gradients(estimator):
+    closed = pm.from_sklearn(estimator).bind(X)
+    assert not isinstance(closed, pm.Transformer)
+    x = torch.tensor(X, requires_grad=True)
+    closed(x).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("estimator", UNKNOWN, ids=repr)
+def test_the_others_claim_nothing_and_say_that_the_gradient_stops(estimator):
+    closed = pm.from_sklearn(estimator).bind(X)
+    assert isinstance(closed, pm.Transformer)
+    assert list(closed.facts(pm.Euclidean(4))) == []
+    with pytest.raises(GradientError, match="The gradient stops at the scikit-learn step"):
+        closed(torch.tensor(X, requires_grad=True))
+
+
+def test_a_subclass_of_a_known_transformer_is_not_trusted():
+    class Odd(preprocessing.StandardScaler):
+        def transform(self, X, copy=None):
+            return super().transform(X) ** 2
+
+    closed = pm.from_sklearn(Odd()).bind(X)
+    np.testing.assert_allclose(closed.transform(X), Odd().fit(X).transform(X))
+
+
+def test_an_open_transformer_is_not_fitted_by_binding():
+    scaler = preprocessing.StandardScaler()
+    (pm.Relu() @ scaler).fit(X)
+    assert not hasattr(scaler, "mean_")
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, x):
+        return torch.relu_(x + self.norm(self.linear(x)))
+
+
+def test_a_module_is_left_bit_identical():
+    torch.manual_seed(0)
+    net = Residual().train()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    data = X.copy()
+    phi = pm.from_torch(net)
+    x = torch.tensor(X, requires_grad=True)
+    phi(x).sum().backward()
+    phi.fit(data).transform(data)
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+    assert net.training
+    assert net.norm.training
+    assert all(p.grad is None for p in net.parameters())
+    assert np.array_equal(data, X)
+    assert x.grad.abs().sum() > 0
+    net.eval()
+    expected = net(torch.tensor(X, dtype=torch.float32)).detach().numpy()
+    np.testing.assert_allclose(phi.transform(X.astype(np.float32)), expected, rtol=1e-5)
+
+
+def test_a_module_that_raises_gets_its_flags_back():
+    net = nn.Sequential(nn.Dropout(), nn.Bilinear(4, 4, 2)).train()
+    with pytest.raises(TypeError):
+        pm.from_torch(net).fit(X)
+    assert net.training
+    assert net[0].training
+
+
+def test_cloning_shares_the_module():
+    phi = pm.from_torch(Residual())
+    assert clone(phi).module is phi.module
+
+
+@pytest.mark.parametrize(
+    ("module", "notation"),
+    [
+        (nn.Linear(4, 2), "Affine(weight=float32[4, 2], bias=float32[2])"),
+        (nn.Linear(4, 2, bias=False), "Affine(weight=float32[4, 2])"),
+        (nn.Sequential(nn.Linear(4, 2), nn.Dropout(), nn.LeakyReLU(0.2)), None),
+        (nn.Sequential(nn.GELU(), nn.SiLU(), nn.Tanh(), nn.Sigmoid(), nn.Flatten()), None),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_known_layers_are_translated(module, notation):
+    phi = pm.from_torch(module)
+    assert not isinstance(phi, pm.Network)
+    assert notation is None or repr(phi) == notation
+    x = torch.tensor(X, dtype=torch.float32)
+    assert torch.allclose(phi(x), module.eval()(x), atol=1e-6)
+
+
+def test_a_hook_keeps_a_module_from_being_translated():
+    module = nn.ReLU()
+    module.register_forward_hook(lambda m, args, out: out + 1)
+    phi = pm.from_torch(module)
+    assert isinstance(phi, pm.Network)
+    assert phi(torch.zeros(1, 1)).item() == 1
+
+
+def test_functions_work_in_place_on_a_copy_only():
+    data = np.array([[-1.0, 2.0]])
+    assert pm.from_function(torch.relu_).fit(data).transform(data).tolist() == [[0, 2]]
+    assert data.tolist() == [[-1, 2]]
+
+
+def test_a_function_that_loses_rows_is_refused():
+    with pytest.raises(ShapeError, match="did not give one feature vector for each row"):
+        pm.from_function(lambda x: x.sum()).fit(X)
+
+
+@pytest.mark.parametrize(
+    "make", [pm.from_sklearn, pm.from_torch, pm.from_function], ids=lambda f: f.__name__
+)
+def test_what_is_not_of_the_kind_is_refused(make):
+    with pytest.raises(OperandError, match=f"{make.__name__} takes a"):
+        make(3)

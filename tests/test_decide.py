@@ -1,0 +1,147 @@
+"""`decide`: verdicts, their strengths, trees and constants."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+import phimaps as pm
+from phimaps.errors import ContradictionError, TruthError
+from phimaps.proof import Strength
+
+UNIT = pm.Box([0.0], [1.0])
+LINE = pm.Box([-1.0], [1.0])
+
+
+def test_every_question_is_asked_on_a_space():
+    assert pm.decide(pm.Power(2), pm.Injective, on=UNIT).holds is True
+    assert pm.decide(pm.Power(2), pm.Injective, on=LINE).holds is False
+    # What is proved passes to subsets, what is refuted to supersets, nothing else.
+    assert pm.decide(pm.Power(2), pm.Injective, on=pm.Finite([[-1.0], [1.0]])).holds is None
+
+
+def test_the_outer_map_is_asked_only_about_what_reaches_it():
+    phi = pm.Sqrt() @ (pm.Power(2) & pm.Identity()) @ pm.Exp()
+    assert pm.decide(phi, pm.Continuous, on=LINE).holds is True
+    assert pm.decide(pm.Abs() @ pm.Exp(), pm.Injective, on=LINE).holds is True
+    # Abs merges -1 and 1, but -1 may never arrive: the refutation may not be used.
+    assert pm.decide(pm.Abs() @ pm.from_function(torch.exp), pm.Injective, on=LINE).holds is None
+    # Here the whole interval arrives.
+    assert pm.decide(pm.Abs() @ pm.Scale(0.5, pm.Identity()), pm.Injective, on=LINE).holds is False
+
+
+@pytest.mark.parametrize(
+    ("phi", "on", "goal", "strength"),
+    [
+        (pm.Identity(), LINE, pm.Lipschitz, "by definition"),
+        (pm.Tanh(), LINE, pm.Injective, "by theorem"),
+        (pm.Affine([[2.0]]), LINE, pm.Injective, "by exact computation"),
+        (pm.Relu(), LINE, pm.Injective, "by witness"),
+        (pm.assume(pm.Relu(), pm.Injective, because="x >= 0"), UNIT, pm.Injective, "by theorem"),
+    ],
+    ids=repr,
+)
+def test_a_proof_is_as_strong_as_its_weakest_step(phi, on, goal, strength):
+    assert pm.decide(phi, goal, on=on).strength == strength
+
+
+def test_an_assumption_shows_in_every_tree_that_uses_it():
+    phi = pm.assume(pm.from_function(torch.sinh), pm.Injective, because="sinh increases")
+    verdict = pm.decide(2 * (pm.Tanh() @ phi), pm.Injective, on=LINE)
+    assert verdict.holds is True
+    assert verdict.strength == "assumed"
+    assert "assumed: sinh increases" in str(verdict)
+    assert min(p.strength for p in verdict.proofs) is Strength.ASSUMED
+
+
+def test_an_assumption_that_is_refuted_is_a_contradiction():
+    phi = pm.assume(pm.Relu(), pm.Injective, because="a mistake")
+    with pytest.raises(ContradictionError, match="both proved and refuted to be Injective"):
+        pm.decide(phi, pm.Injective, on=LINE)
+    phi = pm.assume(pm.Affine([[2.0]]), pm.Lipschitz(1.0), because="a mistake")
+    with pytest.raises(ContradictionError):
+        pm.decide(phi, pm.Lipschitz, on=LINE)
+
+
+def test_constants_are_intervals_and_exact_where_they_are_known():
+    phi = 3 * (pm.LeakyRelu(0.5) @ pm.Diagonal([2.0, 4.0], [0.0, 1.0]))
+    square = pm.Box([-1.0, -1.0], [1.0, 1.0])
+    assert pm.decide(phi, pm.Lipschitz, on=square).value == (6.0, 12.0)
+    assert pm.decide(pm.CRelu(), pm.Lipschitz, on=square).value == (1.0, 1.0)
+    low, high = pm.decide(pm.CRelu(), pm.LowerLipschitz, on=square).value
+    assert low <= 0.5**0.5 <= high
+    assert high - low < 1e-15
+
+
+@pytest.mark.parametrize(
+    ("asked", "holds"), [(12.0, True), (20.0, True), (5.9, False), (8.0, None)]
+)
+def test_a_given_constant_is_proved_refuted_or_open(asked, holds):
+    phi = 3 * (pm.LeakyRelu(0.5) @ pm.Diagonal([2.0, 4.0], [0.0, 1.0]))
+    square = pm.Box([-1.0, -1.0], [1.0, 1.0])
+    assert pm.decide(phi, pm.Lipschitz(asked), on=square).holds is holds
+    flipped = {True: False, False: True, None: None}[holds]
+    assert pm.decide(phi, ~pm.Lipschitz(asked), on=square).holds is flipped
+
+
+def test_what_has_no_constant_is_refuted():
+    assert pm.decide(pm.Sqrt(), pm.Lipschitz, on=UNIT).holds is False
+    assert pm.decide(pm.Exp(), pm.Lipschitz, on=pm.Euclidean(1)).holds is False
+    assert pm.decide(pm.Power(3), pm.LowerLipschitz, on=LINE).holds is False
+    assert pm.decide(pm.Normalize(), pm.Continuous, on=pm.Ball([0.0, 0.0], 1)).holds is False
+
+
+def test_fewer_dimensions_refute_injectivity_of_continuous_maps():
+    phi = pm.Tanh() @ pm.Affine(np.ones((3, 2)) + np.eye(3)[:, :2])
+    verdict = pm.decide(phi, pm.Injective, on=pm.Ball([0.0] * 3, 1))
+    assert verdict.holds is False
+    assert verdict.witness is not None
+    assert verdict.witness.verify(phi)
+
+
+def test_a_fitted_map_is_asked_as_what_it_was_fitted_to():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    phi = pm.from_sklearn(PCA(2)).fit(X)
+    assert pm.decide(phi, pm.Injective, on=pm.Euclidean(2)).holds is True
+
+
+def test_unknown_names_what_would_decide_it():
+    phi = pm.Tanh() @ pm.from_function(torch.sinh) @ pm.Affine([[2.0]])
+    verdict = pm.decide(phi, pm.Injective, on=LINE)
+    assert verdict.holds is None
+    assert verdict.strength == ""
+    (needed,) = verdict.missing
+    assert needed.startswith("from_function(sinh) is Injective on Box(")
+    assert "to decide it" in str(verdict)
+
+
+def test_a_verdict_has_three_values_and_shows_its_tree():
+    verdict = pm.decide(pm.Tanh() @ pm.Abs(), pm.Injective, on=UNIT)
+    with pytest.raises(TruthError, match="has three values"):
+        bool(verdict)
+    page = verdict.to_html()
+    assert page.count("<li>") == 3
+    assert "composition of injective maps" in page
+    assert verdict.word == "proved"
+
+
+def test_a_tree_of_two_hundred_layers_is_decided():
+    phi = pm.pipe(*[pm.LeakyRelu(0.9) @ pm.Diagonal([1.01], [0.0]) for _ in range(100)])
+    assert len(phi.maps) == 200
+    assert pm.decide(phi, pm.Injective, on=LINE).holds is True
+
+
+def test_the_witness_of_a_product_is_a_whole_point():
+    phi = pm.product(pm.Identity(), pm.Relu(), widths=(1, 1))
+    on = pm.Box([-1.0, -1.0], [1.0, 1.0])
+    verdict = pm.decide(phi, pm.Injective, on=on)
+    assert verdict.witness.x.shape == (2,)
+    assert verdict.witness.verify(phi)
+
+
+def test_a_collision_further_on_is_a_refutation_without_known_points():
+    phi = pm.Relu() @ pm.Scale(0.5, pm.Identity())
+    verdict = pm.decide(phi, pm.Injective, on=LINE)
+    assert verdict.holds is False
+    assert verdict.witness is None
+    assert verdict.strength == "by theorem"
