@@ -58,6 +58,11 @@ class Curve(FeatureMap):
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         """σ(x)."""
 
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        """σ(x) at finite points, right to the last few bits; override where `curve` is not."""
+        with torch.no_grad():
+            return self.curve(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+
     def derivative(self, x: np.ndarray) -> np.ndarray:
         """σ'(x) at finite points, for a curve that is not piecewise linear."""
         raise TypeError(f"{type(self).__name__} gives neither piece_slopes nor a derivative")
@@ -154,7 +159,8 @@ class Curve(FeatureMap):
         where = tuple(map(int, np.argwhere(bad)[0]))
         index = where[0] if len(where) == 1 else where
         least = f"x > {self.low:g}" if self.low_open else f"x >= {self.low:g}"
-        return f"coordinate {index} ranges over [{low[where]:g}, {high[where]:g}], {self.title} needs {least}"
+        reach = f"[{low[where]:g}, {high[where]:g}]"
+        return f"coordinate {index} ranges over {reach}, {self.title} needs {least}"
 
     def _piece(self, i: int) -> tuple[float, float]:
         edges = (-inf, *self.turns, inf)
@@ -162,8 +168,7 @@ class Curve(FeatureMap):
 
     def _values(self, x: np.ndarray) -> np.ndarray:
         finite = np.where(np.isinf(x), 0.0, x)
-        with torch.no_grad():
-            values = self.curve(torch.from_numpy(np.ascontiguousarray(finite))).numpy()
+        values = self.reference(finite)
         values = np.where(np.isneginf(x), self.ends[0], values)
         return np.where(np.isposinf(x), self.ends[1], values)
 

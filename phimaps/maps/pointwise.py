@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 import torch
-from scipy.special import erf, expit
+from scipy.special import expit, ndtr
 from sklearn.utils._param_validation import Interval as Range
 from sklearn.utils._param_validation import Real
 
@@ -206,8 +206,12 @@ class Gelu(Curve):
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.gelu(x)
 
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        # torch computes 1 + erf, which cancels for negative x.
+        return x * ndtr(x)
+
     def derivative(self, x: np.ndarray) -> np.ndarray:
-        return (1 + erf(x / sqrt(2))) / 2 + x * np.exp(-(x**2) / 2) / sqrt(2 * np.pi)
+        return ndtr(x) + x * np.exp(-(x**2) / 2) / sqrt(2 * np.pi)
 
 
 @final

@@ -120,7 +120,7 @@ class Polynomial(FeatureMap):
             for i, low, high in steps:
                 torch.mul(out[low:high], out[i], out=out[place : place + high - low])
                 place += high - low
-        return torch.cat(bias + [out.T], dim=1)
+        return torch.cat([*bias, out.T], dim=1)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (self.width(shape[0]),)

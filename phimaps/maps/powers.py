@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval as Range
 from sklearn.utils._param_validation import Real, StrOptions
 
 from ..map import FeatureMap
-from ..spaces import Space
+from ..spaces import Image, Space
 from .curve import Curve
 
 __all__ = ["Cos", "Log", "Power", "Sin", "Sqrt"]
@@ -223,7 +223,7 @@ class Wave(Curve):
     __slots__ = ()
     shift: ClassVar[float] = 0.0
     ends: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    margin: ClassVar[float] = 1e-9
+    margin: ClassVar[float] = 1e-12
 
     def _first_turn(self, low: np.ndarray) -> np.ndarray:
         """The number k of the least turning point kπ + shift above `low`."""
@@ -231,10 +231,10 @@ class Wave(Curve):
 
     def strictly_monotone(self, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
         # Far from 0 the multiples of π are known only up to rounding.
-        slack = margin * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
         with np.errstate(invalid="ignore"):
-            turn = self._first_turn(low - slack) * pi + self.shift
-            return (turn >= high + slack) & np.isfinite(low) & np.isfinite(high)
+            turn = self._first_turn(low - margin * np.abs(low)) * pi + self.shift
+            ends = np.isfinite(low) & np.isfinite(high)
+            return (turn >= high + margin * np.abs(high)) & ends
 
     def _contains(
         self, low: np.ndarray, high: np.ndarray, start: float, period: float
@@ -244,7 +244,7 @@ class Wave(Curve):
             return (
                 np.isinf(low)
                 | np.isinf(high)
-                | (first <= high + 1e-9 * np.maximum(1, np.abs(high)))
+                | (first <= high + self.margin * np.abs(high))
             )
 
     def range_over(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -253,6 +253,12 @@ class Wave(Curve):
         peak = self._contains(low, high, self.shift, 2 * pi)
         dip = self._contains(low, high, self.shift + pi, 2 * pi)
         return np.where(dip, -1.0, np.minimum(a, b)), np.where(peak, 1.0, np.maximum(a, b))
+
+    def image(self, on: Space) -> Image:
+        image = super().image(on)
+        # Farther out a turning point may be missed by so much that its value is not the extreme.
+        far = max(float(np.abs(b).max()) for b in on.bounds()) > 1e4
+        return Image(image.outer, None if far else image.inner)
 
     def slopes(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a = np.abs(self.derivative(np.where(np.isinf(low), 0.0, low)))

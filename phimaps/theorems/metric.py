@@ -35,7 +35,7 @@ theorem(
     Compose,
     Premise("first", ~Lipschitz),
     Premise("rest", LowerLipschitz),
-    statement="what the first step stretches, the later ones shrink at most by their lower constants",
+    statement="the later steps shrink what the first stretches at most by their lower constants",
     source="|f(g(x)) - f(g(y))| >= l_f |g(x) - g(y)|, and |g(x) - g(y)| / d(x, y) comes near L_g",
     bound=lambda case, n: multiply(n["first", "Lipschitz"] + n["rest", "LowerLipschitz"], up=False),
 )
@@ -54,7 +54,7 @@ theorem(
     Compose,
     Premise("first", ~LowerLipschitz),
     Premise("rest", Lipschitz),
-    statement="what the first step shrinks, the later ones stretch at most by their constants",
+    statement="the later steps stretch what the first shrinks at most by their constants",
     source="|f(g(x)) - f(g(y))| <= L_f |g(x) - g(y)|, and |g(x) - g(y)| / d(x, y) comes near l_g",
     bound=lambda case, n: multiply(n["first", "LowerLipschitz"] + n["rest", "Lipschitz"], up=True),
 )

@@ -33,6 +33,9 @@ theorem(
     Pullback,
     Condition("F∘φ has finite dimension", lambda case: case.map.model.finite_dimensional),
     Condition("the space is infinite", lambda case: case.on.infinite),
-    statement="a space of functions of finite dimension is closed, and C(K) is not finite-dimensional",
-    source="span{1, φ_1, ..., φ_d} is complete; distinct points x_1..x_n have independent values in C(K)",
+    statement="functions of finite dimension form a closed space, and C(K) has infinite dimension",
+    source=(
+        "span{1, φ_1, ..., φ_d} is complete, hence closed; n distinct points admit n linearly "
+        "independent functions in C(K)"
+    ),
 )
