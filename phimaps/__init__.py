@@ -26,6 +26,19 @@ from .map import product as product
 from .maps.affine import Affine as Affine
 from .maps.affine import Diagonal as Diagonal
 from .maps.affine import Standardize as Standardize
+from .maps.column import col as col
+from .maps.columns import Columns as Columns
+from .maps.conv import Conv2d as Conv2d
+from .maps.filters import PatchPCAConv2d as PatchPCAConv2d
+from .maps.filters import RandomConv2d as RandomConv2d
+from .maps.foreign import Function as Function
+from .maps.foreign import Network as Network
+from .maps.foreign import Transformer as Transformer
+from .maps.foreign import from_function as from_function
+from .maps.foreign import from_sklearn as from_sklearn
+from .maps.foreign import from_torch as from_torch
+from .maps.fourier import Fourier as Fourier
+from .maps.fourier import RandomFourier as RandomFourier
 from .maps.pointwise import Abs as Abs
 from .maps.pointwise import CRelu as CRelu
 from .maps.pointwise import Exp as Exp
@@ -36,6 +49,10 @@ from .maps.pointwise import Sigmoid as Sigmoid
 from .maps.pointwise import Silu as Silu
 from .maps.pointwise import Softplus as Softplus
 from .maps.pointwise import Tanh as Tanh
+from .maps.polynomial import Polynomial as Polynomial
+from .maps.pool import AvgPool2d as AvgPool2d
+from .maps.pool import GlobalPool as GlobalPool
+from .maps.pool import MaxPool2d as MaxPool2d
 from .maps.powers import Cos as Cos
 from .maps.powers import Log as Log
 from .maps.powers import Power as Power
@@ -60,6 +77,7 @@ from .spaces import Finite as Finite
 from .spaces import Images as Images
 from .spaces import NonNegative as NonNegative
 from .spaces import Space as Space
+from .torch import as_module as as_module
 from .witness import Collision as Collision
 
 __version__ = "0.1.0"

@@ -14,8 +14,10 @@ from .expression import Name, Node, Operation
 
 __all__ = ["Program"]
 
-# Rows whose columns, intermediates and outputs stay in the processor's cache together.
-BLOCK_ROWS = 65536
+# Rows whose columns, intermediates and outputs stay in the processor's cache together. Few enough
+# that torch starts no threads for them (it does from 32768 numbers on): memory is the bottleneck,
+# and on a machine that is busy with something else each start can cost a time slice.
+BLOCK_ROWS = 32000
 # Up to here a power is a product, which is exact on integers and faster than torch.pow.
 LARGEST_PRODUCT = 16
 
@@ -182,8 +184,11 @@ class Program:
         self.outputs = tuple(self._slot(node) for node in self.nodes)
         used = {node.name for _, node in self.leaves if isinstance(node, Name)}
         self.ranges = {name: bounds for name, bounds in ranges.items() if name in used}
+        self.rounded: dict[torch.dtype, dict[str, tuple[float, float]]] = {}
         self.below = [self._below(slot) for slot in self.outputs]
         self.hidden = self._hidden()
+        guarded = {slot for slot, step in self.steps if step.guard}
+        self.watched = [j for j, below in enumerate(self.below) if below & guarded]
 
     def _slot(self, node: Node) -> int:
         if node in self.slots:
@@ -243,9 +248,8 @@ class Program:
             values = self._run(part, target)
             if not self._sound(part, target, values):
                 bad = self._outside(part)
-                if policy == "raise":
-                    self._raise_first(x, bad, start)
-                target[bad] = nan if policy == "nan" else float(policy)
+                if bool(bad.any()):
+                    target[bad] = self._fill(x, bad, start, policy)
         return out
 
     def _with_gradient(self, x: torch.Tensor, policy: str | float) -> torch.Tensor:
@@ -255,9 +259,9 @@ class Program:
         if not len(x) or self._sound(x.detach(), out.detach(), values):
             return out
         bad = self._outside(x.detach())
-        if policy == "raise":
-            self._raise_first(x.detach(), bad, 0)
-        fill = nan if policy == "nan" else float(policy)
+        if not bool(bad.any()):
+            return out
+        fill = self._fill(x.detach(), bad, 0, policy)
         for j, node in enumerate(self.nodes):
             good = ~bad[:, j]
             if not bool(good.all()):
@@ -296,17 +300,22 @@ class Program:
     # --- the domain ------------------------------------------------------------------------------
     def _sound(self, x: torch.Tensor, out: torch.Tensor, values: list[torch.Tensor]) -> bool:
         """Whether a quick look shows that no row lies outside the domain."""
-        if any(step.guard for _, step in self.steps):
-            looked_at = [out, *(values[slot].detach() for slot in self.hidden)]
-            if not all(_finite(v) for v in looked_at):
-                return False
-        for name, (low, high) in self.ranges.items():
+        looked_at = [out[:, j] for j in self.watched]
+        looked_at += [values[slot].detach() for slot in self.hidden]
+        if not all(_finite(v) for v in looked_at):
+            return False
+        for name, (low, high) in self._ranges_as(x).items():
             least, greatest = torch.aminmax(x[:, self.places[name]])
-            # The bounds as the data's dtype has them: 0.1 in float32 is more than 0.1.
-            inside = (least >= _scalar(low, x)) & (greatest <= _scalar(high, x))
-            if not bool(inside):
+            if not (low <= float(least) and float(greatest) <= high):
                 return False
         return True
+
+    def _ranges_as(self, x: torch.Tensor) -> dict[str, tuple[float, float]]:
+        """The bounds as the data's dtype has them: 0.1 in float32 is more than 0.1."""
+        if x.dtype not in self.rounded:
+            ends = {name: [float(_scalar(v, x)) for v in b] for name, b in self.ranges.items()}
+            self.rounded[x.dtype] = {name: (low, high) for name, (low, high) in ends.items()}
+        return self.rounded[x.dtype]
 
     def _faults(self, x: torch.Tensor) -> list[tuple[int, torch.Tensor, Step | str]]:
         """Each place where some rows leave the domain: its value, those rows, and what it is."""
@@ -315,9 +324,8 @@ class Program:
         found: list[tuple[int, torch.Tensor, Step | str]] = []
         for slot, leaf in self.leaves:
             if isinstance(leaf, Name) and leaf.name in self.ranges:
-                low, high = self.ranges[leaf.name]
-                v = values[slot]
-                found.append((slot, (v < _scalar(low, x)) | (v > _scalar(high, x)), leaf.name))
+                low, high = self._ranges_as(x)[leaf.name]
+                found.append((slot, (values[slot] < low) | (values[slot] > high), leaf.name))
         for slot, step in self.steps:
             if step.guard:
                 bad = step.guard.bad(*(values[s] for s in step.operands))
@@ -333,10 +341,13 @@ class Program:
                     bad[:, j] |= rows
         return bad
 
-    def _raise_first(self, x: torch.Tensor, bad: torch.Tensor, start: int) -> None:
-        """Raise for the first bad row; `bad` begins at row `start` of `x`."""
-        if not bool(bad.any()):
-            return
+    def _fill(self, x: torch.Tensor, bad: torch.Tensor, start: int, policy: str | float) -> float:
+        """What to write into bad entries; an error where it is "raise".
+
+        `bad` begins at row `start` of `x`.
+        """
+        if policy != "raise":
+            return nan if policy == "nan" else float(policy)
         row = start + int(bad.any(dim=1).nonzero()[0])
         j = int(bad[row - start].nonzero()[0])
         fault = next(f for f in self._faults(x[row : row + 1]) if f[0] in self.below[j])[2]

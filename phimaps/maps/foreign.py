@@ -19,10 +19,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import GradientError, OperandError, ParameterError, ShapeError
+from ..errors import GradientError, OperandError, ShapeError
 from ..map import FeatureMap, Given, adapters, show
 from .translate import known_module, known_transformer
 
@@ -66,15 +67,7 @@ class Function(FeatureMap):
 
     function: Callable[[torch.Tensor], torch.Tensor]
 
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        if not callable(self.function):
-            raise ParameterError(
-                "The 'function' parameter of Function cannot be called.",
-                got=f"function={self.function!r}",
-                need="a function of a float tensor of shape (n, d)",
-                do="pm.from_function(lambda x: x**2)",
-            )
+    _parameter_constraints = {"function": [callable]}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _rows_kept(self, x, self.function(x.clone()))
@@ -109,6 +102,8 @@ class Transformer(FeatureMap):
     """
 
     estimator: Any
+
+    _parameter_constraints = {"estimator": [HasMethods(["fit", "transform"])]}
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         return self._fit(X, y, params)
@@ -268,15 +263,7 @@ class Network(FeatureMap):
 
     module: Frozen
 
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        if not isinstance(self.module, Frozen):
-            raise ParameterError(
-                "The 'module' parameter of Network must be a handle.",
-                got=f"module={type(self.module).__name__}",
-                need="phimaps.maps.foreign.Frozen(module)",
-                do="pm.from_torch(module)",
-            )
+    _parameter_constraints = {"module": [Frozen]}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         handle = self.module

@@ -119,7 +119,7 @@ def _at(function: str, x: float, up: bool) -> float:
         return y
     if isinf(y):
         return y if (y > 0) == up else (TOP if y > 0 else -TOP)
-    return float(widen(np.float64(y), up))
+    return float(widen(np.array(y), up))
 
 
 def increasing(function: str, x: Interval, least: float = -inf, most: float = inf) -> Interval:
@@ -153,15 +153,13 @@ def _real_power(x: float, p: float, up: bool) -> float:
         return y
     if isinf(y):
         return y if up else TOP
-    return max(float(widen(np.float64(y), up)), 0.0)
+    return max(float(widen(np.array(y), up)), 0.0)
 
 
 def corners(base: Interval, exponent: Interval) -> Interval:
     """The range of b ** e for b >= 0: monotone in each, so the corners are extreme."""
     ends = [(b, e) for b in base for e in exponent]
     low = min(_real_power(b, e, False) for b, e in ends)
-    if base[0] == 0 and exponent[0] < 0:
-        return min(low, TOP), inf
     return min(low, TOP), max(_real_power(b, e, True) for b, e in ends)
 
 

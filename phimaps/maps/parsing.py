@@ -26,7 +26,7 @@ from .expression import (
     too_large,
 )
 
-__all__ = ["parse", "read"]
+__all__ = ["parse", "read", "tidy"]
 
 MAX_LENGTH = 4000
 LANGUAGE = f"numbers, columns, + - * / **, parentheses, {', '.join(FUNCTIONS)}"
@@ -157,6 +157,11 @@ def parse(text: str) -> Node:
     return _Reader(text).read()
 
 
+def tidy(text: str) -> str:
+    """The text on one line, without space around it."""
+    return re.sub(r"[\n\r\t]", " ", text).strip()
+
+
 class _Reader:
     """One text on its way to an expression."""
 
@@ -168,7 +173,7 @@ class _Reader:
                 need=f"at most {MAX_LENGTH} characters",
                 do="split it into several expressions",
             )
-        self.text = re.sub(r"[\n\r\t]", " ", text).strip()
+        self.text = tidy(text)
         self.quoted: dict[int, str] = {}
 
     def refuse(self, what: str, at: int, do: str, need: str = LANGUAGE) -> NoReturn:

@@ -12,8 +12,10 @@ from torch import nn
 
 from ..map import FeatureMap, pipe
 from .affine import Affine, Diagonal
+from .conv import Conv2d
 from .pointwise import Abs, Exp, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
 from .polynomial import Polynomial
+from .pool import AvgPool2d, MaxPool2d
 from .powers import Cos, Log, Power, Sin, Sqrt
 from .vector import Flatten, Identity, Normalize
 
@@ -112,6 +114,28 @@ def _flatten(m: Any) -> FeatureMap | None:
     return Flatten() if (m.start_dim, m.end_dim) == (1, -1) else None
 
 
+def _conv(m: Any) -> FeatureMap | None:
+    if m.groups != 1 or m.dilation != (1, 1) or m.padding_mode not in ("zeros", "circular"):
+        return None
+    if m.padding == "same" and m.stride != (1, 1):
+        return None
+    padding = 0 if m.padding == "valid" else m.padding
+    bias = None if m.bias is None else _copy(m.bias)
+    return Conv2d(_copy(m.weight), bias, m.stride, padding, m.padding_mode)
+
+
+def _max_pool(m: Any) -> FeatureMap | None:
+    if m.dilation not in (1, (1, 1)) or m.return_indices:
+        return None
+    return MaxPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode)
+
+
+def _avg_pool(m: Any) -> FeatureMap | None:
+    if m.divisor_override is not None:
+        return None
+    return AvgPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad)
+
+
 def _sequential(m: Any) -> FeatureMap | None:
     parts = [known_module(child) for child in m]
     return pipe(*parts) if parts and all(p is not None for p in parts) else None
@@ -129,6 +153,9 @@ MODULES: dict[type, Callable[[Any], FeatureMap | None]] = {
     # In evaluation mode dropout does nothing.
     nn.Dropout: lambda m: Identity(),
     nn.Flatten: _flatten,
+    nn.Conv2d: _conv,
+    nn.MaxPool2d: _max_pool,
+    nn.AvgPool2d: _avg_pool,
     nn.Sequential: _sequential,
 }
 

@@ -154,6 +154,47 @@ def test_known_layers_are_translated(module, notation):
     assert torch.allclose(phi(x), module.eval()(x), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(3, 4, 3),
+        nn.Conv2d(3, 4, (3, 2), stride=2, padding=1, bias=False),
+        nn.Conv2d(3, 4, 3, padding="same"),
+        nn.Conv2d(3, 4, 3, padding="valid"),
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular"),
+        nn.MaxPool2d(3, 2, 1),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.AvgPool2d(2),
+        nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+        nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten()),
+    ],
+    ids=repr,
+)
+def test_known_image_layers_are_translated(module):
+    phi = pm.from_torch(module)
+    assert not isinstance(phi, pm.Network)
+    x = torch.randn(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(phi(x), module(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(4, 4, 3, dilation=2),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.MaxPool2d(3, dilation=2),
+        nn.AvgPool2d(2, divisor_override=3),
+    ],
+    ids=repr,
+)
+def test_other_image_layers_are_evaluated_as_they_are(module):
+    phi = pm.from_torch(module)
+    assert isinstance(phi, pm.Network)
+    x = torch.randn(2, 4, 9, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(phi(x), module(x), atol=1e-6)
+
+
 def test_a_hook_keeps_a_module_from_being_translated():
     module = nn.ReLU()
     module.register_forward_hook(lambda m, args, out: out + 1)
