@@ -23,7 +23,9 @@ from ..witness import Collision
 __all__ = ["Affine", "Diagonal", "Standardize", "linear_facts"]
 
 
-def linear_facts(weight: np.ndarray, on: Space, what: str = "the matrix") -> Iterator[Fact]:
+def linear_facts(
+    weight: np.ndarray, on: Space, what: str = "the matrix", memo: dict[Any, Any] | None = None
+) -> Iterator[Fact]:
     """What is known of x ↦ x W from certified singular values, exact ranks and the shape.
 
     Parameters
@@ -33,18 +35,20 @@ def linear_facts(weight: np.ndarray, on: Space, what: str = "the matrix") -> Ite
         Of points with d_in coordinates.
     what : str
         The matrix, in words.
+    memo : dict, optional
+        Where the singular values are remembered under ``"singular"``.
 
     Yields
     ------
     (Property, Reason)
     """
     n, m = weight.shape
-    cache: dict[str, Any] = {}
+    known: dict[Any, Any] = {} if memo is None else memo
 
     def bounds() -> tuple[np.ndarray, np.ndarray]:
-        if "sv" not in cache:
-            cache["sv"] = singular_values(weight)
-        return cache["sv"]
+        if "singular" not in known:
+            known["singular"] = singular_values(weight)
+        return known["singular"]
 
     certified = Strength.COMPUTED
     yield prop.Affine, Reason("x W + b with given W and b", Strength.DEFINITION)
@@ -84,7 +88,7 @@ def _kernel_pair(weight: np.ndarray, on: Space, text: str) -> Collision | None:
     if zero_rows.size:
         kernel = np.eye(len(weight))[zero_rows[0]]
     else:
-        kernel = np.linalg.svd(weight.T, full_matrices=True)[2][-1]
+        kernel = _kernel_vector(weight)
     centre = box.centre.ravel()
     room = np.minimum(centre - box.low.ravel(), box.high.ravel() - centre)
     with np.errstate(divide="ignore"):
@@ -92,6 +96,19 @@ def _kernel_pair(weight: np.ndarray, on: Space, text: str) -> Collision | None:
     step = kernel * min(reach, 1.0) * 0.99
     x, y = (centre - step).reshape(box.shape), (centre + step).reshape(box.shape)
     return Collision(x, y, text, exact=bool(zero_rows.size))
+
+
+def _kernel_vector(weight: np.ndarray) -> np.ndarray:
+    """A unit vector v with v W near 0."""
+    n, m = weight.shape
+    if m >= n:
+        return np.linalg.svd(weight, full_matrices=False)[0][:, -1]
+    # What a generic vector leaves outside the column space; twice, to lose no digits.
+    basis = np.linalg.qr(weight)[0]
+    vector = np.random.default_rng(0).standard_normal(n)
+    for _ in range(2):
+        vector = vector - basis @ (basis.T @ vector)
+    return vector / np.linalg.norm(vector)
 
 
 @final
@@ -160,14 +177,14 @@ class Affine(FeatureMap):
         weight, bias = self.weights(torch.empty(0, dtype=_torch_dtype(x.dtype)))
         if x.shape[1] != weight.shape[0]:
             raise _wrong_width(self, x.shape, weight.shape[0])
-        return torch.from_numpy(np.asarray(x @ weight.numpy())) + bias
+        return torch.from_numpy(np.asarray(x @ weight.detach().numpy())) + bias
 
     def image(self, on: Space) -> Image:
         low, high = affine_range(*on.bounds(), self.array("weight"), self.array("bias"))
         return Image(Box(low, high))
 
     def facts(self, on: Space) -> Iterator[Fact]:
-        yield from linear_facts(self.array("weight"), on)
+        yield from linear_facts(self.array("weight"), on, memo=self._cache)
 
     @classmethod
     def example(cls) -> FeatureMap:
@@ -236,6 +253,15 @@ class Diagonal(FeatureMap):
             raise _wrong_width(self, x.shape, weight.shape[0])
         return torch.addcmul(bias, x, weight)
 
+    def forward_sparse(self, x: Any) -> Any:
+        if x.shape[1] != self.array("weight").shape[0]:
+            raise _wrong_width(self, x.shape, self.array("weight").shape[0])
+        if self.array("bias").any():
+            return super().forward_sparse(x)
+        scaled = x.copy()
+        scaled.data *= self.array("weight").astype(x.dtype)[x.indices]
+        return scaled
+
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return names
 
@@ -243,10 +269,17 @@ class Diagonal(FeatureMap):
         weight, bias = self.array("weight"), self.array("bias")
 
         def moved(low: np.ndarray, high: np.ndarray, outward: bool) -> Box | None:
-            with np.errstate(invalid="ignore"):
+            real = np.finfo(np.float64)
+            with np.errstate(invalid="ignore", over="ignore"):
                 ends = [np.where(weight == 0, 0.0, weight * v) for v in (low, high)]
+            if not outward:
+                # What overflows is finite, and nothing beyond it is reached.
+                ends = [
+                    np.where(np.isfinite(v), np.clip(e, real.min, real.max), e)
+                    for e, v in zip(ends, (low, high), strict=True)
+                ]
             size = np.maximum.reduce([np.where(np.isinf(e), 0, np.abs(e)) for e in ends])
-            slack = 4 * np.finfo(np.float64).eps * (size + np.abs(bias))
+            slack = 4 * (real.eps * (size + np.abs(bias)) + np.where(weight == 0, 0, real.tiny))
             slack = slack if outward else -slack
             low, high = np.minimum(*ends) + bias - slack, np.maximum(*ends) + bias + slack
             return Box(low, high) if outward or (low < high).all() else None
@@ -276,7 +309,7 @@ class Diagonal(FeatureMap):
             x, y = np.array(chords[2], dtype=float), np.array(chords[2], dtype=float)
             i = lost[0]
             x[i] = max(chords[0][i], min(chords[1][i], chords[2][i]) - 1.0)
-            y[i] = min(chords[1][i], x[i] + 1.0)
+            y[i] = min(chords[1][i], max(x[i] + 1.0, float(np.nextafter(x[i], inf))))
             yield ~Injective, Collision(x, y, f"w_{i} = 0, so coordinate {i} is lost")
 
     @classmethod
@@ -366,7 +399,7 @@ def _row_weights(value: Any, n: int) -> np.ndarray | None:
         raise ParameterError(
             "sample_weight does not weigh the rows.",
             got=f"shape {weights.shape} for {n} rows",
-            need="n finite numbers >= 0, not all 0",
+            need="n finite weights >= 0 that are not all zero",
             do="fit(X, sample_weight=weights)",
         )
     return weights

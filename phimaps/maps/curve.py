@@ -50,6 +50,8 @@ class Curve(FeatureMap):
     low_open: ClassVar[bool] = False
     # How far the turning points, bends and flats may be from where they are said to be.
     margin: ClassVar[float] = 0.0
+    # The absolute error of values and slopes, where terms cancel and a relative one says nothing.
+    noise: ClassVar[float] = 0.0
     # Whether values and slopes at representable points are computed without rounding.
     exact: ClassVar[bool] = False
     title: ClassVar[str] = ""
@@ -67,18 +69,15 @@ class Curve(FeatureMap):
         """σ'(x) at finite points, for a curve that is not piecewise linear."""
         raise TypeError(f"{type(self).__name__} gives neither piece_slopes nor a derivative")
 
-    def slopes(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The infimum and the supremum of |σ'| over [low, high], coordinate by coordinate."""
+    def slopes(
+        self, low: np.ndarray, high: np.ndarray, margin: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The infimum and the supremum of |σ'| over [low, high], coordinate by coordinate.
+
+        Bounds for all points need a positive `margin`, by which special points may be displaced.
+        """
         if self.piece_slopes:
-            least, most = np.full(low.shape, inf), np.zeros(low.shape)
-            for i, slope in enumerate(self.piece_slopes):
-                left, right = self._piece(i)
-                # A single point lies in the piece that contains it.
-                meets = np.maximum(low, left) < np.minimum(high, right)
-                meets |= (low == high) & (left <= low) & (low <= right)
-                least = np.where(meets, np.minimum(least, abs(slope)), least)
-                most = np.where(meets, np.maximum(most, abs(slope)), most)
-            return least, most
+            return self._pieces(low, high, np.abs(self.piece_slopes))
         values = [np.abs(self._slope_at(low)), np.abs(self._slope_at(high))]
         for bend in self.bends:
             inside = (low < bend) & (bend < high)
@@ -90,10 +89,24 @@ class Curve(FeatureMap):
         )
         least = np.where(at_infinity, 0.0, np.maximum(least, np.finfo(np.float64).tiny))
         for flat in self.flats:
-            near = (low - self.margin <= flat) & (flat <= high + self.margin)
+            near = (low - margin <= flat) & (flat <= high + margin)
             least = np.where(near, 0.0, least)
         for vertical in self.verticals:
             most = np.where((low <= vertical) & (vertical <= high), inf, most)
+        return least, most
+
+    def _pieces(
+        self, low: np.ndarray, high: np.ndarray, slopes: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest of the given slopes of the pieces that [low, high] meets."""
+        least, most = np.full(low.shape, inf), np.full(low.shape, -inf)
+        for i, slope in enumerate(slopes):
+            left, right = self._piece(i)
+            # A single point lies in the piece that contains it.
+            meets = np.maximum(low, left) < np.minimum(high, right)
+            meets |= (low == high) & (left <= low) & (low <= right)
+            least = np.where(meets, np.minimum(least, slope), least)
+            most = np.where(meets, np.maximum(most, slope), most)
         return least, most
 
     def _slope_at(self, x: np.ndarray) -> np.ndarray:
@@ -111,7 +124,7 @@ class Curve(FeatureMap):
             a, b = max(left, low), min(right, high)
             if way == 0 and a < b:
                 a = max(a, b - 1.0) if a == -inf else a
-                return a, min(b, a + 1.0), True
+                return a, min(b, max(a + 1.0, float(np.nextafter(a, inf)))), True
         return self._straddle(low, high)
 
     def _straddle(self, low: float, high: float) -> tuple[float, float, bool]:
@@ -175,8 +188,13 @@ class Curve(FeatureMap):
     def _scalar(self, x: float) -> float:
         return float(self._values(np.array([x]))[0])
 
-    def range_over(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The least and greatest value over [low, high], up to rounding of σ."""
+    def range_over(
+        self, low: np.ndarray, high: np.ndarray, margin: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest value over [low, high], up to rounding of σ.
+
+        With a positive `margin` they enclose the values, with a negative one they are reached.
+        """
         corners = [self._values(low), self._values(high)]
         for turn in self.turns:
             inside = (low < turn) & (turn < high)
@@ -202,7 +220,7 @@ class Curve(FeatureMap):
         if self.undefined(on) is not None:
             return super().image(on)
         ulps = 0 if self.exact else ULPS
-        low, high = self.range_over(*on.bounds())
+        low, high = self.range_over(*on.bounds(), self.margin)
         floor, ceiling = min(self.ends), max(self.ends)
         low, high = widen(low, False, ulps), widen(high, True, ulps)
         if not self.turns and self.low == -inf:
@@ -212,7 +230,8 @@ class Curve(FeatureMap):
         box = on.inner_box()
         if box is None:
             return Image(outer)
-        low, high = self.range_over(box.low, box.high)
+        low, high = self.range_over(box.low, box.high, -self.margin)
+        low, high = self._reached(box, low, high)
         # A limit at infinity is approached and not reached.
         limit = np.isinf(box.low) | np.isinf(box.high)
         step = 1e-6 * np.minimum(high - low, 1.0)
@@ -220,6 +239,19 @@ class Curve(FeatureMap):
         high = np.where(limit & np.isfinite(high), high - step, high)
         low, high = widen(low, True, ulps), widen(high, False, ulps)
         return Image(outer, Box(low, high) if (low < high).all() else None)
+
+    def _reached(
+        self, box: Box, low: np.ndarray, high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The ends of a range, those cut off that are infinite only because they overflow."""
+        most = np.finfo(np.float64).max
+        limits = np.where(np.isinf(box.low), self.ends[0], 0.0), np.where(
+            np.isinf(box.high), self.ends[1], 0.0
+        )
+        deep, tall = np.minimum(*limits) == -inf, np.maximum(*limits) == inf
+        return np.where(deep, low, np.maximum(low, -most)), np.where(
+            tall, high, np.minimum(high, most)
+        )
 
     def facts(self, on: Space) -> Iterator[Fact]:
         if self.undefined(on) is not None:
@@ -229,16 +261,16 @@ class Curve(FeatureMap):
         monotone = self.strictly_monotone(low, high, self.margin) | (low == high)
         if monotone.all():
             yield Injective, f"{self.title} is strictly monotone on each range"
-        least, steepest = self.slopes(low, high)
+        least, steepest = self.slopes(low, high, self.margin)
         ulps = 0 if self.piece_slopes else ULPS
-        top = float(widen(steepest, True, ulps).max())
+        top = float(widen(steepest, True, ulps).max()) + self.noise
         if top < inf:
             yield Lipschitz(top), f"the slope of {self.title} is at most {top:.6g}"
         if monotone.all():
-            bottom = float(widen(least, False, ulps).min())
+            bottom = float(widen(least, False, ulps).min()) - self.noise
             if bottom > 0:
                 yield LowerLipschitz(bottom), f"the slope of {self.title} is at least {bottom:.6g}"
-        if self.piece_slopes and (least == steepest).all():
+        if self.piece_slopes and np.equal(*self._pieces(low, high, self.piece_slopes)).all():
             yield Affine, f"{self.title} is linear on each range"
         yield from self._exhibited(on)
 
@@ -254,13 +286,12 @@ class Curve(FeatureMap):
         if not real.any():
             return
         least, steepest = self.slopes(low, high)
-        if self.piece_slopes and (real & (least < steepest)).any():
+        if self.piece_slopes and (real & np.less(*self._pieces(low, high, self.piece_slopes))).any():
             yield ~Affine, f"{self.title} has a kink there"
         ulps = 0 if self.piece_slopes else ULPS
-        top = float(np.where(real, widen(steepest, False, ulps), 0.0).max())
-        bottom = float(
-            np.where(real, np.where(least == 0, 0.0, widen(least, True, ulps)), inf).min()
-        )
+        top = float(np.where(real, widen(steepest, False, ulps), 0.0).max()) - self.noise
+        steps = widen(least, True, ulps) + self.noise
+        bottom = float(np.where(real, np.where(least == 0, 0.0, steps), inf).min())
         if top > 0:
             yield (~Lipschitz)(top), f"the slope of {self.title} comes near {top:.6g}"
         yield (~LowerLipschitz)(bottom), f"the slope of {self.title} comes near {bottom:.6g}"

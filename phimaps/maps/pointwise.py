@@ -201,6 +201,7 @@ class Gelu(Curve):
     bends = (-sqrt(2.0), sqrt(2.0))
     slope_ends = (0.0, 1.0)
     margin = 1e-8
+    noise = 2e-15
     title = "gelu"
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
@@ -233,6 +234,7 @@ class Silu(Curve):
     bends = (-2.399357280520546, 2.399357280520546)
     slope_ends = (0.0, 1.0)
     margin = 1e-8
+    noise = 2e-15
     title = "silu"
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:

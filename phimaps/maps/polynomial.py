@@ -142,10 +142,11 @@ class Polynomial(FeatureMap):
                 c, d = (side[i] for side in ranges[monomial.count(i)])
                 corners = [_times(u, v) for u in (a, b) for v in (c, d)]
                 a, b = min(corners), max(corners)
-            slack = 4 * self.degree * np.finfo(np.float64).eps
+            # The constant and the coordinates themselves are not rounded.
+            slack = 4 * self.degree * np.finfo(np.float64).eps if len(monomial) > 1 else 0.0
             lows.append(a - slack * abs(a) if np.isfinite(a) else a)
             highs.append(b + slack * abs(b) if np.isfinite(b) else b)
-        return Image(Box(lows, highs))
+        return Image(Box(np.array(lows), np.array(highs)))
 
     def facts(self, on: Space) -> Iterator[Fact]:
         yield Continuous, "its coordinates are monomials"

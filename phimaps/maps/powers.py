@@ -237,21 +237,20 @@ class Wave(Curve):
             return (turn >= high + margin * np.abs(high)) & ends
 
     def _contains(
-        self, low: np.ndarray, high: np.ndarray, start: float, period: float
+        self, low: np.ndarray, high: np.ndarray, start: float, period: float, margin: float
     ) -> np.ndarray:
+        """Whether a point start + k·period lies in [low, high], moved outward by `margin`."""
         with np.errstate(invalid="ignore"):
-            first = np.ceil((low - start) / period) * period + start
-            return (
-                np.isinf(low)
-                | np.isinf(high)
-                | (first <= high + self.margin * np.abs(high))
-            )
+            first = np.ceil((low - margin * np.abs(low) - start) / period) * period + start
+            return np.isinf(low) | np.isinf(high) | (first <= high + margin * np.abs(high))
 
-    def range_over(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def range_over(
+        self, low: np.ndarray, high: np.ndarray, margin: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         a = self._values(np.where(np.isinf(low), 0.0, low))
         b = self._values(np.where(np.isinf(high), 0.0, high))
-        peak = self._contains(low, high, self.shift, 2 * pi)
-        dip = self._contains(low, high, self.shift + pi, 2 * pi)
+        peak = self._contains(low, high, self.shift, 2 * pi, margin)
+        dip = self._contains(low, high, self.shift + pi, 2 * pi, margin)
         return np.where(dip, -1.0, np.minimum(a, b)), np.where(peak, 1.0, np.maximum(a, b))
 
     def image(self, on: Space) -> Image:
@@ -260,11 +259,13 @@ class Wave(Curve):
         far = max(float(np.abs(b).max()) for b in on.bounds()) > 1e4
         return Image(image.outer, None if far else image.inner)
 
-    def slopes(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(
+        self, low: np.ndarray, high: np.ndarray, margin: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         a = np.abs(self.derivative(np.where(np.isinf(low), 0.0, low)))
         b = np.abs(self.derivative(np.where(np.isinf(high), 0.0, high)))
-        steep = self._contains(low, high, self.shift + pi / 2, pi)
-        flat = self._contains(low, high, self.shift, pi)
+        steep = self._contains(low, high, self.shift + pi / 2, pi, margin)
+        flat = self._contains(low, high, self.shift, pi, margin)
         return np.where(flat, 0.0, np.minimum(a, b)), np.where(steep, 1.0, np.maximum(a, b))
 
     def merge(self, low: float, high: float) -> tuple[float, float, bool]:

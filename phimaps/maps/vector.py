@@ -142,11 +142,15 @@ class Normalize(FeatureMap):
         yield (~Bounded)(1.0 - 1e-12), "|x / |x|| = 1 for every x ≠ 0"
         centre = np.where(box.centre == 0, box.high / 2 + box.centre / 2, box.centre)
         centre = np.where(np.isinf(centre), 1.0, centre)
-        for power in range(2, 40):
+        # Few digits make the product below exact.
+        short = np.asarray(centre, dtype=np.float32).astype(np.float64)
+        exact = bool(np.isfinite(short).all() and box.contains(short[None])[0] and short.any())
+        centre = short if exact else centre
+        for power in range(2, 28 if exact else 40):
             other = centre * (1 - 2.0**-power)
             if centre.any() and box.contains(np.stack([centre, other])).all():
                 text = "points on one ray from 0 have one direction"
-                yield ~Injective, Collision(centre, other, text)
+                yield ~Injective, Collision(centre, other, text, exact)
                 return
 
 
@@ -168,11 +172,12 @@ class Select(FeatureMap):
 
     columns: Any
 
+    _parameter_constraints = {"columns": [list, tuple, np.ndarray]}
+
     def check_parameters(self) -> None:
         super().check_parameters()
         listed = self.columns
-        good = isinstance(listed, list | tuple | np.ndarray) and len(listed) > 0
-        good = good and (
+        good = len(listed) > 0 and (
             all(isinstance(c, str) for c in listed)
             or all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in listed)
         )
@@ -280,7 +285,7 @@ class Select(FeatureMap):
             i = lost[0]
             x, y = np.array(chords[2], dtype=float), np.array(chords[2], dtype=float)
             x[i] = max(chords[0][i], chords[2][i] - 1.0)
-            y[i] = min(chords[1][i], x[i] + 1.0)
+            y[i] = min(chords[1][i], max(x[i] + 1.0, float(np.nextafter(x[i], inf))))
             yield ~Injective, Collision(x, y, f"coordinate {i} is dropped")
 
     @classmethod

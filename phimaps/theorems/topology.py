@@ -314,5 +314,8 @@ theorem(
         lambda case: prod(case.map.out_shape(case.on.shape)) < case.on.size,
     ),
     statement="no continuous map is injective from an open set of R^n into R^d with d < n",
-    source="invariance of domain, Brouwer 1912",
+    source=(
+        "invariance of domain, Brouwer 1912; Kuttler, Topics in Analysis, Corollary 23.4.4: with "
+        "n - d zeros appended, the image of an open set would be open in R^n, and it is flat"
+    ),
 )
