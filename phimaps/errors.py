@@ -6,22 +6,29 @@ Each class also derives from the built-in (or scikit-learn) exception that calle
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
+import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 __all__ = [
     "ContradictionError",
+    "DependencyError",
     "DomainError",
     "ExpressionError",
     "GradientError",
     "InputError",
     "InputTypeError",
     "OperandError",
+    "OutputError",
     "ParameterError",
     "PhimapsError",
     "ShapeError",
     "TruthError",
     "UnboundError",
+    "show",
 ]
 
 
@@ -99,3 +106,64 @@ class GradientError(PhimapsError, RuntimeError):
 
 class ContradictionError(PhimapsError, RuntimeError):
     """A property was both proved and refuted: a declaration, or the library, is wrong."""
+
+
+class DependencyError(PhimapsError, ImportError):
+    """An optional package is needed and is not installed."""
+
+
+class OutputError(PhimapsError, OSError):
+    """A file or folder cannot be written."""
+
+
+def show(value: Any) -> str:
+    """A value in a message or a `repr`: arrays by dtype and shape, never by all their numbers.
+
+    Short lists and scalars are written so that they evaluate back.
+
+    Examples
+    --------
+    >>> show(np.ones((3, 8))), show([0, -1]), show(np.float64(0.5))
+    ('float64[3, 8]', '[0, -1]', '0.5')
+    """
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "columns"):
+        return f"{type(value).__name__}[{', '.join(map(str, shape))}]"
+    if isinstance(shape, tuple) and hasattr(value, "dtype"):
+        kind = f"{type(value).__name__} " if hasattr(value, "nnz") else ""
+        return f"{kind}{str(value.dtype).removeprefix('torch.')}[{', '.join(map(str, shape))}]"
+    if type(value) in (list, tuple):
+        return _show_items(value)
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "an int of more than 40 digits"
+    if isinstance(value, dict) and len(value) <= 8:
+        return "{" + ", ".join(f"{k!r}: {show(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, dict | set | frozenset | bytes) and len(value) > 8:
+        return f"{type(value).__name__} of {len(value)} items"
+    if isinstance(value, str) and len(value) > 80:
+        return repr(value[:60] + "...")
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return str(getattr(value, "__name__", type(value).__name__))
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 1000 else f"{text[:300]} ... ({len(text)} characters)"
+
+
+def _show_items(value: list[Any] | tuple[Any, ...]) -> str:
+    if len(value) <= 16:
+        inside = ", ".join(map(show, value))
+        if len(inside) <= 120 or _numeric(value) is None:
+            if type(value) is list:
+                return f"[{inside}]"
+            return f"({inside}{',' if len(value) == 1 else ''})"
+    numbers = _numeric(value)
+    return show(numbers) if numbers is not None else f"{type(value).__name__} of {len(value)} items"
+
+
+def _numeric(value: Any) -> np.ndarray | None:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return None
+    return array if array.dtype.kind in "biuf" else None

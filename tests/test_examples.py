@@ -1,0 +1,67 @@
+"""The examples run as they stand, without a warning, and print what they promise."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+PROMISED = {
+    "01_sklearn_pipeline.py": [
+        r"log\(color_intensity / hue\)",
+        r"13 columns .* errors",
+        r"5 hand-built columns .* errors",
+        r"compose__randomfourier__gamma = ",
+    ],
+    "02_torch_training.py": [
+        r"affine__weight \(1, 16\) affine__bias \(16,\)",
+        r"before, 0\.00\d+ after training",
+        r"original ones by up to [1-9]",
+        r"Lipschitz constant of the trained map: \(",
+    ],
+    "03_verdicts.py": [
+        r"proved, by exact computation",
+        r"refuted",
+        r"features differ by 0\.0",
+        r"nothing is negative: proved",
+        r"injective: unknown",
+        r"has three values",
+        r"proved, assumed",
+    ],
+    "04_conv_features.py": [
+        r"pixels x .* errors",
+        r"a, pooled\s+0\.\d\d % errors",
+        r"z: injective is proved",
+        r"a = \(relu\(z\), relu\(-z\)\): injective is proved",
+        r"\nrelu\(z\): injective is (unknown|refuted)",
+    ],
+    "05_your_own_map.py": [
+        r"features: \(100, 3\)",
+        r"gradient at 0: \[\[2\.0, 2\.0, 2\.0\]\]",
+        r"Continuous: proved",
+        r"Universal on .*: proved",
+    ],
+}
+
+
+def test_every_example_is_tested():
+    assert sorted(p.name for p in EXAMPLES.glob("*.py")) == sorted(PROMISED)
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_example(name):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        # On a busy machine the threads of small matrix products wait for one another.
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    for promise in PROMISED[name]:
+        assert re.search(promise, done.stdout), f"{promise}\nnot in\n{done.stdout}"
