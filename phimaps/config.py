@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import torch
 
-from .errors import ParameterError
+from .errors import ParameterError, show
 
 __all__ = ["config_context", "get_config", "set_config"]
 
@@ -49,7 +50,9 @@ def set_config(**settings: Any) -> None:
         Where ``transform`` evaluates arrays. ``None``: where the map's own tensors live, else on
         the CPU.
     chunk_bytes : int
-        Bytes of input and output that ``transform`` works on at a time.
+        Bytes of input and output that ``transform`` works on at a time, at most; on a CPU fewer,
+        where its cache is smaller. A matrix product, which has no intermediate results, is computed
+        at once up to eight times as much.
     progress : bool or callable
         ``True`` prints chunked work to the standard error stream; a callable is called with
         ``(rows_done, rows_in_all)``.
@@ -92,25 +95,36 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
         if name not in DEFAULTS:
             raise ParameterError(
                 f"'{name}' is not a setting.",
-                got=f"{name}={value!r}",
+                got=f"{name}={show(value)}",
                 need=f"one of {', '.join(DEFAULTS)}",
                 do="help(phimaps.set_config)",
             )
     size = settings.get("chunk_bytes", 1)
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
         raise ParameterError(
             "chunk_bytes must be a positive number of bytes.",
-            got=f"chunk_bytes={size!r}",
+            got=f"chunk_bytes={show(size)}",
             need="an int of at least 1",
             do="set_config(chunk_bytes=32 * 2**20)",
         )
+    progress = settings.get("progress", False)
+    if not isinstance(progress, bool) and not callable(progress):
+        raise ParameterError(
+            "progress must be a bool or a function.",
+            got=f"progress={show(progress)}",
+            need="True, False, or a function of (rows_done, rows_in_all)",
+            do="set_config(progress=True)",
+        )
     if settings.get("device") is not None:
         try:
-            settings = {**settings, "device": torch.device(settings["device"])}
-        except (RuntimeError, TypeError) as error:
+            device = torch.device(settings["device"])
+            # A device of a kind that this machine lacks is named without complaint.
+            torch.empty(0, device=device)
+            settings = {**settings, "device": device}
+        except (RuntimeError, TypeError, AssertionError) as error:
             raise ParameterError(
-                "device does not name a device.",
-                got=f"device={settings['device']!r}",
+                "device does not name a device of this machine.",
+                got=f"device={show(settings['device'])}",
                 need="None, or what torch.device takes",
                 do="set_config(device='cpu') or set_config(device='cuda')",
             ) from error

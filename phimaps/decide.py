@@ -6,7 +6,14 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from .errors import ContradictionError, DomainError, OperandError, ParameterError, ShapeError
+from .errors import (
+    ContradictionError,
+    DomainError,
+    OperandError,
+    ParameterError,
+    ShapeError,
+    UnboundError,
+)
 from .map import FeatureMap, as_map, show
 from .proof import Proof, Verdict
 from .property import Property
@@ -68,8 +75,13 @@ def decide(
     phi.check_parameters()
     on = _space(phi, on)
     search = Search(TABLE if table is None else table)
-    plus = search.prove(phi, replace(goal, holds=True, bound=None), on)
-    minus = search.prove(phi, replace(goal, holds=False, bound=None), on)
+    try:
+        _inside(phi, on)
+        plus = search.prove(phi, replace(goal, holds=True, bound=None), on)
+        minus = search.prove(phi, replace(goal, holds=False, bound=None), on)
+    except UnboundError as error:
+        # Inside an open map there may be no saying where its parts are asked.
+        return Verdict(repr(phi), goal, repr(on), None, missing=(f"phi.bind(X): {error.what}",))
     holds, value = _weigh(goal, plus, minus)
     if plus is not None and minus is not None and (value is None or value[0] > value[1]):
         raise ContradictionError(
@@ -117,6 +129,10 @@ def _space(phi: Any, on: Space | None) -> Space:
             need=f"a space of shape {phi.takes}",
             do=f"on=pm.Euclidean({phi.takes[0] if len(phi.takes) == 1 else phi.takes})",
         )
+    return on
+
+
+def _inside(phi: Any, on: Space) -> None:
     outside = phi.undefined(on)
     if outside is not None:
         raise DomainError(
@@ -125,7 +141,6 @@ def _space(phi: Any, on: Space | None) -> Space:
             need="a space inside the map's domain",
             do="a smaller space, or a map that brings the points into the domain first",
         )
-    return on
 
 
 def _weigh(

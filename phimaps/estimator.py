@@ -1,28 +1,26 @@
 """The scikit-learn protocol, once for all maps.
 
 ``fit`` only remembers what ``bind`` returns, so the single piece of state is ``map_``; everything
-else here is validation, chunking, names, tags and persistence.
+else here is validation, chunking, names and tags.
 """
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, final
+from math import prod
+from typing import Any, Self, final
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils._param_validation import (
-    InvalidParameterError,
-    validate_parameter_constraints,
-)
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in
 
-from .errors import ParameterError, UnboundError
-from .ingest import Rows, read
+from .errors import InputError, UnboundError, show
+from .ingest import read
+from .parameters import SEEN, Parametric
 from .rows import apply, as_tensor, device_of
 
 __all__ = ["Estimator", "Given"]
@@ -48,19 +46,22 @@ class Given:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-class Estimator(TransformerMixin, BaseEstimator, ABC):
+class Estimator(TransformerMixin, Parametric, ABC):
     """A scikit-learn transformer whose fit is the memo of a pure function; abstract."""
 
-    # Arrays and NumPy scalars leave the operators to us.
+    # Arrays, NumPy scalars and data frames leave the operators to us.
     __array_ufunc__ = None
-    __slots__ = ("_cache",)
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    __pandas_priority__ = 5000
+    __slots__ = ()
 
     # --- what map.py supplies ----------------------------------------------------------------
     @property
     @abstractmethod
     def closed(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def takes(self) -> tuple[int, ...] | None: ...
 
     @abstractmethod
     def forward(self, x: torch.Tensor) -> torch.Tensor: ...
@@ -96,23 +97,28 @@ class Estimator(TransformerMixin, BaseEstimator, ABC):
         return self._fit(X, y, {})
 
     def _fit(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
-        before = dict(vars(self))
-        try:
-            rows = read(self, X, reset=True)
-            closed = self.bound(rows.data, Given(rows.names, y, params))
-            apply(closed, rows.data[:1])
-            self.map_ = closed
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        closed = self._bound_to(X, y, params)
+        self._drop_fit()
+        self.__dict__.update({k: v for k, v in vars(closed).items() if k in SEEN}, map_=closed)
         return self
 
+    def _bound_to(self, X: Any, y: Any, params: dict[str, Any]) -> Any:
+        # Whatever is refused is refused by a copy, so that nothing changes before all is well.
+        probe = self._shallow_copy()
+        probe.check_parameters()
+        rows = read(probe, X, reset=True)
+        data = rows.data.detach() if isinstance(rows.data, torch.Tensor) else rows.data
+        closed = probe.bound(data, Given(rows.names, y, params))
+        # Shapes that do not fit show on one row.
+        apply(closed, data[:1], device=device_of(closed))
+        closed.__dict__.update({k: v for k, v in vars(probe).items() if k in SEEN})
+        return closed
+
     def bound(self, x: Any, given: Given) -> Any:
-        """The closed map on an already validated tensor; parameters are checked here."""
+        """The closed map on already validated rows; parameters are checked here."""
         self.check_parameters()
         if self.closed:
-            return self
+            return self._snapshot()
         return self.close(as_tensor(x) if isinstance(x, np.ndarray) else x, given)
 
     def bind(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -128,13 +134,15 @@ class Estimator(TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         FeatureMap
-            A pure function: tensors in, tensors out.
+            A pure function: tensors in, tensors out. A closed map returns itself.
         """
-        return self._shallow_copy()._fit(X, y, params).map_
+        closed = self._bound_to(X, y, params)
+        return self if self.closed else closed
 
     def _fitted(self) -> Any:
         closed = vars(self).get("map_")
         if closed is None:
+            self.check_parameters()
             if self.closed:
                 return self
             raise UnboundError(
@@ -155,12 +163,13 @@ class Estimator(TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n, d_out)
-            float32 for float32 input, else float64; or what ``set_output`` asked for.
+            float32 for float32 input, else float64; or what ``set_output`` asked for. It shares no
+            memory with X.
         """
         closed = self._fitted()
         rows = read(self, X, reset=False)
         values = apply(closed, rows.data, device=device_of(closed)).flatten(1)
-        return _own(values, rows)
+        return values.detach().cpu().numpy()
 
     def __call__(self, x: Any) -> Any:
         """φ(x) with the items' shape kept: tensors in, tensors out with gradients; arrays alike.
@@ -168,18 +177,20 @@ class Estimator(TransformerMixin, BaseEstimator, ABC):
         Parameters
         ----------
         x : tensor or array of shape (n, *shape)
+            Floating-point tensors keep their dtype, device and graph, and are not searched for NaN.
 
         Returns
         -------
         tensor or ndarray of shape (n, *out_shape)
         """
-        closed = vars(self).get("map_") or self._fitted()
-        if type(x) is torch.Tensor and x.is_floating_point():
-            return closed.forward(x)
         if isinstance(x, torch.Tensor):
-            return closed.forward(read(closed, x, reset=False).data)
-        rows = read(closed, x, reset=False)
-        return _own(apply(closed, rows.data, device=device_of(closed)), rows)
+            closed = vars(self).get("map_", self)
+            # Anything else is refused, or converted, where all data are read.
+            plain = x.ndim > 1 and x.is_floating_point()
+            return closed.forward(x if plain else read(self, x, reset=False).data)
+        closed = self._fitted()
+        rows = read(self, x, reset=False)
+        return apply(closed, rows.data, device=device_of(closed)).detach().cpu().numpy()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name every coordinate of the output.
@@ -192,99 +203,44 @@ class Estimator(TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of str objects
+            All different: a name that occurs again is numbered, ``x0 (2)``.
         """
         closed = self._fitted()
-        names = _check_feature_names_in(self, input_features)
+        names = self._names_in(closed, input_features)
         shape = vars(self).get("in_shape_") or (len(names),)
         label = type(self).__name__.lower()
-        return np.asarray(list(closed.names_out(list(names), shape, label)), dtype=object)
+        listed = [str(n) for n in closed.names_out(names, shape, label)]
+        if len(set(listed)) < len(listed):
+            count: Counter[str] = Counter()
+            for i, name in enumerate(listed):
+                count[name] += 1
+                listed[i] = name if count[name] == 1 else f"{name} ({count[name]})"
+        return np.asarray(listed, dtype=object)
 
-    # --- parameters --------------------------------------------------------------------------
-    def check_parameters(self) -> None:
-        """Raise ParameterError for a parameter of the wrong type or range."""
-        try:
-            validate_parameter_constraints(
-                self._parameter_constraints, self.get_params(deep=False), type(self).__name__
+    def _names_in(self, closed: Any, given: Any) -> list[str]:
+        if given is None and not hasattr(self, "n_features_in_"):
+            if closed.takes is not None:
+                return [f"x{i}" for i in range(prod(closed.takes))]
+            raise UnboundError(
+                f"This {type(self).__name__} instance has seen no data: its input has no names.",
+                got=f"{self!r}",
+                need="the names of the input's coordinates",
+                do="phi.fit(X).get_feature_names_out(), or get_feature_names_out(names)",
             )
-        except InvalidParameterError as error:
-            text = str(error)
-            name = text.split("'")[1]
-            need = text.split(" must be ", 1)[-1].rsplit(". Got ", 1)[0]
-            raise ParameterError(
-                text,
-                got=f"{name}={getattr(self, name)!r}",
-                need=need,
-                do=f"set_params({name}=...) with such a value",
+        try:
+            return list(_check_feature_names_in(self, given))
+        except ValueError as error:
+            known = vars(self).get("feature_names_in_")
+            raise InputError(
+                str(error),
+                got=f"input_features={show(list(given))}",
+                need="the names seen in fit"
+                if known is not None
+                else f"{vars(self).get('n_features_in_')} names",
+                do="leave input_features out",
             ) from None
 
-    def _settable(self) -> dict[str, Any]:
-        return self.get_params(deep=False)
-
-    def _assign(self, name: str, value: Any) -> None:
-        setattr(self, name, value)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, nested ones as ``part__name``; a fit is dropped.
-
-        Parts are replaced by changed copies, so an object that also stands in another expression
-        keeps its own parameters.
-
-        Parameters
-        ----------
-        **params
-            New values.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ParameterError
-            For a name that does not exist; nothing is changed then.
-        """
-        known, nested = self._settable(), {}
-        for key in params:
-            name, _, below = key.partition("__")
-            valid = self.get_params(deep=True) if below else known
-            if (key if below else name) not in valid:
-                self._unknown_parameter(key, valid)
-            if below:
-                nested.setdefault(name, {})[below] = params[key]
-        for name in params:
-            if name in known:
-                self._assign(name, params[name])
-        for name, changes in nested.items():
-            part = self._settable()[name]
-            fresh = part._shallow_copy() if isinstance(part, Estimator) else clone(part)
-            self._assign(name, fresh.set_params(**changes))
-        return self
-
-    def _unknown_parameter(self, key: str, valid: dict[str, Any]) -> None:
-        near = difflib.get_close_matches(key, valid, n=1)
-        raise ParameterError(
-            f"Invalid parameter {key!r} for estimator {type(self).__name__}.",
-            got=f"set_params({key}=...)",
-            need=f"one of {', '.join(sorted(valid)) or 'no parameters'}",
-            do=f"did you mean {near[0]!r}?" if near else "get_params() lists the names",
-        )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.endswith("_") and not name.startswith("_"):
-            vars(self).pop("map_", None)
-            self._forget()
-        object.__setattr__(self, name, value)
-
-    def _forget(self) -> None:
-        object.__setattr__(self, "_cache", {})
-
-    def _shallow_copy(self) -> Self:
-        twin = type(self).__new__(type(self))
-        vars(twin).update({k: v for k, v in vars(self).items() if k != "map_"})
-        twin._forget()
-        return twin
-
-    # --- tags, persistence -------------------------------------------------------------------
+    # --- tags --------------------------------------------------------------------------------
     @property
     def sparse(self) -> bool:
         """Whether sparse rows are accepted."""
@@ -315,31 +271,3 @@ class Estimator(TransformerMixin, BaseEstimator, ABC):
         tags.non_deterministic = self.random
         tags.requires_fit = not self.closed
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tensors leave as arrays, so that a pickle loads on any device and safe formats take it.
-        state = {k: v for k, v in vars(self).items() if v is not self}
-        if vars(self).get("map_") is self:
-            state["map_"] = "self"
-        return {
-            k: ("__tensor__", v.detach().cpu().numpy()) if isinstance(v, torch.Tensor) else v
-            for k, v in state.items()
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._forget()
-        for key, value in state.items():
-            if isinstance(value, tuple) and len(value) == 2 and value[0] is not None:
-                tagged = isinstance(value[0], str) and value[0] == "__tensor__"
-                value = torch.from_numpy(np.array(value[1])) if tagged else value
-            vars(self)[key] = value
-        if vars(self).get("map_") == "self":
-            self.map_ = self
-
-
-def _own(values: torch.Tensor, rows: Rows) -> np.ndarray:
-    """The result as an array that shares no memory with the caller's data."""
-    array = values.detach().cpu().numpy()
-    if isinstance(rows.source, np.ndarray) and np.may_share_memory(array, rows.source):
-        return array.copy()
-    return array

@@ -109,7 +109,7 @@ def widen(values: np.ndarray, up: bool, ulps: int = ULPS) -> np.ndarray:
     if not ulps:
         return values
     step = ulps * np.maximum(np.abs(values) * EPS, np.finfo(np.float64).tiny)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         moved = values + step if up else values - step
     return np.where(np.isinf(values), values, moved)
 
@@ -211,10 +211,15 @@ def affine_range(
     finite_low = np.where(np.isinf(low), 0.0, low)
     finite_high = np.where(np.isinf(high), 0.0, high)
     pos, neg = np.maximum(weight, 0), np.minimum(weight, 0)
-    a = finite_low @ pos + finite_high @ neg + bias
-    b = finite_high @ pos + finite_low @ neg + bias
-    size = np.maximum(np.abs(finite_low), np.abs(finite_high)) @ np.abs(weight) + np.abs(bias)
-    error = (2 * len(low) + 6) * EPS * size
+    with np.errstate(over="ignore", invalid="ignore"):
+        a = finite_low @ pos + finite_high @ neg + bias
+        b = finite_high @ pos + finite_low @ neg + bias
+        reach = np.maximum(np.abs(finite_low), np.abs(finite_high))
+        size = reach @ np.abs(weight) + np.abs(bias)
+        # Where products underflow, their error is not relative.
+        tiny = ((reach > 0) @ (weight != 0)) * np.finfo(np.float64).tiny
+        error = (2 * len(low) + 6) * EPS * size + 4 * tiny
+        a, b = np.where(np.isfinite(size), [a - error, b + error], [[-inf], [inf]])
     down = np.isinf(low) @ (weight > 0) + np.isinf(high) @ (weight < 0)
     up = np.isinf(high) @ (weight > 0) + np.isinf(low) @ (weight < 0)
-    return np.where(down > 0, -inf, a - error), np.where(up > 0, inf, b + error)
+    return np.where(down > 0, -inf, a), np.where(up > 0, inf, b)

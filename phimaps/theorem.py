@@ -42,8 +42,9 @@ class Premise:
 
     Parameters
     ----------
-    where : {"self", "each", "first", "rest", "last", "pivot", "others"}
-        The map itself, or which of its parts. A row with a pivot is tried with every part.
+    where : {"self", "each", "first", "rest", "last", "pivot", "others", "before"}
+        The map itself, or which of its parts; "before" are those before the pivot. A row with a
+        pivot is tried with every part.
     claim : Property
     """
 
@@ -57,6 +58,8 @@ class Premise:
             return [Part(case.map, Image(case.on, case.on))]
         if self.where == "pivot":
             return [parts[pivot]] if pivot is not None else []
+        if self.where == "before":
+            return parts[:pivot]
         if self.where == "others":
             return [p for i, p in enumerate(parts) if i != pivot]
         chosen = {"each": slice(None), "first": slice(1), "rest": slice(1, None)}
@@ -94,8 +97,10 @@ class Theorem:
         For a conclusion with a number: (case, numbers of the premises) to the number, rounded so
         that the claim stays true.
     carry : callable, optional
-        How a witness against a part becomes one against the whole: (case, witness) to a witness,
-        or None where its points are not known. Default: it is the same.
+        The witness against the whole: (case, witness against a part if there is one) to a
+        witness, or None where no points are known. Default: it is the part's.
+    strength : Strength
+        Of the step itself; a row whose conditions rest on a computation says so.
     """
 
     name: str
@@ -105,12 +110,13 @@ class Theorem:
     statement: str
     source: str
     bound: Callable[[Case, Numbers], float] | None = None
-    carry: Callable[[Case, Collision], Collision | None] = lambda case, witness: witness
+    carry: Callable[[Case, Collision | None], Collision | None] = lambda case, witness: witness
+    strength: Strength = Strength.THEOREM
 
     @property
     def pivots(self) -> bool:
         """Whether one part is singled out."""
-        return any(isinstance(p, Premise) and p.where == "pivot" for p in self.given)
+        return any(isinstance(p, Premise) and p.where in ("pivot", "before") for p in self.given)
 
 
 TABLE: list[Theorem] = []
@@ -124,10 +130,11 @@ def theorem(
     statement: str,
     source: str,
     bound: Callable[[Case, Numbers], float] | None = None,
-    carry: Callable[[Case, Collision], Collision | None] = lambda case, witness: witness,
+    carry: Callable[[Case, Collision | None], Collision | None] = lambda case, witness: witness,
+    strength: Strength = Strength.THEOREM,
 ) -> Theorem:
     """Add a row to the table; the parameters are those of `Theorem`."""
-    row = Theorem(name, then, about, given, statement, source, bound, carry)
+    row = Theorem(name, then, about, given, statement, source, bound, carry, strength)
     TABLE.append(row)
     return row
 
@@ -223,8 +230,8 @@ class Search:
                 if number is not None and claim.trivial(number):
                     continue
                 below = next((p.witness for p in proofs if p.witness is not None), None)
-                witness = None if below is None else row.carry(pivoted, below)
-                reason = Reason(row.statement, Strength.THEOREM, row.source, witness)
+                witness = row.carry(pivoted, below)
+                reason = Reason(row.statement, row.strength, row.source, witness)
                 yield self._node(case, claim, reason, tuple(proofs), number)
 
     @staticmethod
@@ -267,18 +274,26 @@ class Search:
             if isinstance(phi, r.about) and (r.then.name, r.then.holds) == (claim.name, claim.holds)
         ]
         tries = [self.try_row(r, c)[0] for r in rows for c in self._pivots(r, case)]
-        tries = [t for t in tries if t and all(part is not None for _, part, _ in t)]
+        tries = [t for t in tries if t and all(self._open(part, goal) for _, part, goal in t)]
         if not tries or not case.parts:
-            return [f"{phi!r} {'is' if claim.holds else 'is not'} {claim.name} on {on!r}"]
+            left = ", for which no row of the table is left" if case.parts and not depth else ""
+            return [f"{phi!r} {'is' if claim.holds else 'is not'} {claim.name} on {on!r}{left}"]
         result: list[str] = []
         for _, part, wanted in min(tries, key=len):
-            assert part is not None and wanted is not None
+            assert part is not None
+            assert wanted is not None
             where = part.arrives.outer if wanted.holds else part.arrives.inner
             if part.map is phi:
                 result.append(f"{phi!r} is {wanted!r} on {on!r}")
             else:
                 result += self.missing(part.map, wanted, where, depth + 1)
         return list(dict.fromkeys(result))
+
+    def _open(self, part: Part | None, wanted: Property | None) -> bool:
+        """Whether an unmet premise might yet be shown: conditions cannot, nor what is refuted."""
+        if part is None or wanted is None:
+            return False
+        return self.prove(part.map, ~wanted, part.arrives.outer) is None
 
     @staticmethod
     def _node(

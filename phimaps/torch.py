@@ -75,6 +75,7 @@ def as_module(phi: Any, dtype: torch.dtype | None = None) -> Module:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import phimaps as pm
     >>> module = as_module(pm.Tanh() @ pm.Affine(np.ones((2, 3))))
     >>> [name for name, _ in module.named_parameters()]

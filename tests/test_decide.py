@@ -140,8 +140,64 @@ def test_the_witness_of_a_product_is_a_whole_point():
 
 
 def test_a_collision_further_on_is_a_refutation_without_known_points():
-    phi = pm.Relu() @ pm.Scale(0.5, pm.Identity())
+    phi = pm.Abs() @ pm.Scale(0.5, pm.Identity())
     verdict = pm.decide(phi, pm.Injective, on=LINE)
     assert verdict.holds is False
     assert verdict.witness is None
     assert verdict.strength == "by theorem"
+
+
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_a_rectified_affine_map_with_too_few_active_units_is_refuted(units):
+    weight = np.random.default_rng(units).normal(size=(2, units))
+    phi = pm.Relu() @ pm.Affine(weight)
+    on = pm.Ball([0.5, 0.0], 1.0)
+    verdict = pm.decide(phi, pm.Injective, on=on)
+    assert verdict.holds is False
+    if units > 1:
+        assert verdict.witness.verify(phi)
+        assert on.contains([verdict.witness.x, verdict.witness.y]).all()
+
+
+def test_rectified_convolutions_merge_images_and_the_concatenated_rectifier_does_not():
+    images = np.random.default_rng(0).random((20, 1, 6, 6))
+    z = pm.PatchPCAConv2d(3, 3, padding=1).bind(images)
+    on = pm.Images(1, 6, 6)
+    verdict = pm.decide(pm.Relu() @ z, pm.Injective, on=on)
+    assert verdict.holds is False
+    assert verdict.strength == "by exact computation"
+    assert verdict.witness.verify(pm.Relu() @ z)
+    assert on.contains([verdict.witness.x, verdict.witness.y]).all()
+    assert pm.decide(pm.CRelu() @ z, pm.Injective, on=on).holds is True
+
+
+def test_a_rectifier_that_loses_nothing_is_not_refuted():
+    square = pm.Box([-1.0, -1.0], [1.0, 1.0])
+    weight = np.array([[1.0, 0.5], [-0.25, 1.0]])
+    pairs = pm.Relu() @ pm.Affine(np.hstack([weight, -weight]))
+    assert pm.decide(pairs, pm.Injective, on=square).holds is None
+    # All units stay active on the space, or the space has no interior to move in.
+    lifted = pm.Relu() @ pm.Affine(weight, [3.0, 3.0])
+    assert pm.decide(lifted, pm.Injective, on=square).holds is True
+    assert (
+        pm.decide(
+            pm.Relu() @ pm.Affine(weight), pm.Injective, on=pm.Finite([[1.0, 1.0], [-1.0, 1.0]])
+        ).holds
+        is None
+    )
+
+
+def test_premises_that_are_refuted_are_not_asked_for():
+    (only,) = pm.decide(
+        pm.Tanh() @ pm.CRelu() @ pm.from_function(torch.sinh), pm.Injective, on=LINE
+    ).missing
+    assert only.startswith("from_function(sinh) is Injective")
+
+
+def test_an_open_map_of_unknown_shape_is_unknown_until_it_is_bound():
+    phi = pm.Relu() @ pm.from_sklearn(PCA(2))
+    verdict = pm.decide(phi, pm.Injective, on=pm.Euclidean(3))
+    assert verdict.holds is None
+    assert verdict.missing[0].startswith("phi.bind(X): ")
+    bound = phi.bind(np.random.default_rng(0).normal(size=(9, 3)))
+    assert pm.decide(bound, pm.Injective, on=pm.Euclidean(3)).holds is False

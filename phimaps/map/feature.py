@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._repr_html.estimator import _VisualBlock
@@ -43,7 +44,9 @@ class FeatureMap(Term):
 
     def on(self, space: Space) -> FeatureMap:
         """The restriction of φ to a space."""
-        return combinators["on"](self, space)
+        restricted = combinators["on"](self, space)
+        restricted.check_fit()
+        return restricted
 
     def __matmul__(self, other: Any) -> FeatureMap:
         return _join("@", self, other)
@@ -73,8 +76,11 @@ class FeatureMap(Term):
         return combinators["scale"](-1.0, self)
 
     def __sub__(self, other: Any) -> FeatureMap:
-        other = as_map(other)
-        return NotImplemented if other is None else _join("+", self, -other)
+        wrapped = as_map(other)
+        return _join("+", self, other if wrapped is None else -wrapped)
+
+    def __rsub__(self, other: Any) -> FeatureMap:
+        return _join("+", other, -self)
 
     def __or__(self, other: Any) -> Any:
         raise OperandError(
@@ -116,10 +122,16 @@ def _join(symbol: str, left: Any, right: Any) -> FeatureMap:
     kind = combinators[symbol]
     if symbol == "@":
         maps.reverse()
-    flat = [m for part in maps for m in (part.maps if type(part) is kind else (part,))]  # type: ignore
+    flat = [m for part in maps for m in (part.maps if _flattens(part, kind) else (part,))]  # type: ignore
     joined = kind(tuple(flat))
     joined.check_fit()
     return joined
+
+
+def _flattens(part: Any, kind: Any) -> bool:
+    # A composite with an option of its own would lose it.
+    fresh = kind(part.maps) if type(part) is kind else None
+    return fresh is not None and part.get_params(deep=False) == fresh.get_params(deep=False)
 
 
 class Composite(FeatureMap):
@@ -131,6 +143,7 @@ class Composite(FeatureMap):
 
     __slots__ = ()
     maps: tuple[FeatureMap, ...]
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"maps": [tuple, list]}
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         return self._fit(X, y, params)
@@ -138,37 +151,46 @@ class Composite(FeatureMap):
     def named(self) -> list[tuple[str, FeatureMap]]:
         """The parts with their parameter names, in the order in which they stand."""
         stems = [type(m).__name__.lower() for m in self.maps]
-        return [
-            (s if stems.count(s) == 1 else f"{s}-{stems[: i + 1].count(s)}", m)
-            for i, (s, m) in enumerate(zip(stems, self.maps, strict=True))
-        ]
+        count = Counter(stems)
+        # A class of the user's may be called like a parameter.
+        count.update(s for s in count if s in type(self).__dataclass_fields__)
+        seen: Counter[str] = Counter()
+        names = []
+        for stem in stems:
+            seen[stem] += 1
+            names.append(stem if count[stem] == 1 else f"{stem}-{seen[stem]}")
+        return list(zip(names, self.maps, strict=True))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        params = {n: v for n, v in super().get_params(deep=False).items()}
-        if deep:
+        params = super().get_params(deep=False)
+        if deep and isinstance(self.maps, tuple | list):
             for name, part in self.named():
                 params[name] = part
-                params |= {f"{name}__{k}": v for k, v in part.get_params(deep=True).items()}
+                if hasattr(part, "get_params"):
+                    params |= {f"{name}__{k}": v for k, v in part.get_params(deep=True).items()}
         return params
 
     def _settable(self) -> dict[str, Any]:
-        return self.get_params(deep=False) | dict(self.named())
+        own = self.get_params(deep=False)
+        return own | dict(self.named()) if isinstance(self.maps, tuple | list) else own
 
-    def _assign(self, name: str, value: Any) -> None:
-        index = {n: i for i, (n, _) in enumerate(self.named())}.get(name)
-        if index is None:
-            return setattr(self, name, value)
-        self.maps = (*self.maps[:index], value, *self.maps[index + 1 :])
+    def _assign(self, values: dict[str, Any]) -> None:
+        own = self.get_params(deep=False)
+        super()._assign({k: v for k, v in values.items() if k in own})
+        if values.keys() - own.keys():
+            # All at once, as the names follow from the types of the parts.
+            self.maps = tuple(values.get(name, part) for name, part in self.named())
 
     def check_parameters(self) -> None:
-        if not isinstance(self.maps, tuple | list) or not self.maps:
+        super().check_parameters()
+        if not self.maps or not all(isinstance(m, FeatureMap) for m in self.maps):
             raise ParameterError(
-                f"{type(self).__name__} needs a tuple of maps.",
-                got=f"maps={self.maps!r}",
-                need="at least one map",
+                f"The 'maps' parameter of {type(self).__name__} must hold feature maps. Got "
+                f"{show(self.maps)} instead.",
+                got=f"maps={show(self.maps)}",
+                need="at least one map, and nothing but maps",
                 do=f"{type(self).__name__}((phi, psi))",
             )
-        super().check_parameters()
         for part in self.maps:
             part.check_parameters()
         self.check_fit()
@@ -177,9 +199,10 @@ class Composite(FeatureMap):
         """Raise ShapeError where the parts' fixed shapes do not fit together."""
 
     def rebuild(self, change: Any, path: str = "") -> Any:
-        twin = self._shallow_copy()
-        twin.maps = tuple(m.rebuild(change, f"{path}{name}.") for name, m in self.named())
-        return twin
+        return self._with(tuple(m.rebuild(change, f"{path}{n}.") for n, m in self.named()))
+
+    def _snapshot(self) -> Self:
+        return self._with(tuple(m._snapshot() for m in self.maps))
 
     @property
     def closed(self) -> bool:
@@ -209,7 +232,7 @@ class Composite(FeatureMap):
         fits = route(self, given)
         return self._with(tuple(m.bound(x, g) for m, g in zip(self.maps, fits, strict=True)))
 
-    def _with(self, maps: tuple[FeatureMap, ...]) -> FeatureMap:
+    def _with(self, maps: tuple[FeatureMap, ...]) -> Self:
         twin = self._shallow_copy()
         twin.maps = maps
         return twin

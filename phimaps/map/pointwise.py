@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product as pairs
 from math import prod
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import Interval, Real
 
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError, ShapeError, show
 from ..interval import widen
+from ..rows import dense
 from ..spaces import Box, Image, Space
 from .feature import Composite, FeatureMap, combinators
-from .side import check_same_input
+from .side import check_same_input, known_shapes
 from .single import Single
 
 __all__ = ["Scale", "Sum", "Tensor"]
@@ -44,6 +45,11 @@ class Tensor(Composite):
     @property
     def takes(self) -> tuple[int, ...] | None:
         return next((m.takes for m in self.maps if m.takes is not None), None)
+
+    @property
+    def gives(self) -> tuple[int, ...] | None:
+        shapes = known_shapes(self)
+        return None if shapes is None else (prod(prod(s) for s in shapes),)
 
     def check_fit(self) -> None:
         check_same_input("*", self.maps)
@@ -110,16 +116,21 @@ class Sum(Composite):
     def gives(self) -> tuple[int, ...] | None:
         return next((m.gives for m in self.maps if m.gives is not None), None)
 
+    @property
+    def keeps_shape(self) -> bool:
+        return all(m.keeps_shape for m in self.maps)
+
     def check_fit(self) -> None:
         check_same_input("+", self.maps)
-        self._same([m.gives for m in self.maps])
+        self._same([m.gives or (self.takes if m.keeps_shape else None) for m in self.maps])
 
     def _same(self, shapes: list[tuple[int, ...] | None]) -> None:
-        known = {s for s in shapes if s is not None}
-        if len(known) > 1:
+        known = [s for s in shapes if s is not None]
+        if len(set(known)) > 1:
+            texts = [f"R^{'x'.join(map(str, s))}" for s in dict.fromkeys(known)]
             raise ShapeError(
-                "Cannot add maps whose outputs have different shapes.",
-                got=f"{self!r} with outputs {', '.join(map(str, sorted(known)))}",
+                f"Cannot add maps whose outputs differ in shape: {' and '.join(texts)}.",
+                got=f"{self!r}",
                 need="one output shape",
                 do="& to put the outputs side by side, or an Affine that changes the dimension",
             )
@@ -134,7 +145,9 @@ class Sum(Composite):
         return total
 
     def forward_sparse(self, x: Any) -> torch.Tensor:
-        return torch.stack([m.forward_sparse(x) for m in self.maps]).sum(dim=0)
+        values = [dense(m.forward_sparse(x)) for m in self.maps]
+        self._same([tuple(v.shape[1:]) for v in values])
+        return torch.stack(values).sum(dim=0)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         shapes = [m.out_shape(shape) for m in self.maps]
@@ -180,10 +193,14 @@ class Scale(Single):
     factor: float
     map: FeatureMap
 
+    _parameter_constraints = {
+        "factor": [Interval(Real, None, None, closed="neither")],
+        "map": [FeatureMap],
+    }
+
     def check_parameters(self) -> None:
         super().check_parameters()
-        good = isinstance(self.factor, Real) and not isinstance(self.factor, bool)
-        if not good or not np.isfinite(float(self.factor)):
+        if isinstance(self.factor, bool | np.bool_):
             raise ParameterError(
                 "The 'factor' parameter of Scale must be a finite number.",
                 got=f"factor={self.factor!r}",
@@ -194,7 +211,7 @@ class Scale(Single):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.map.forward(x) * float(self.factor)
 
-    def forward_sparse(self, x: Any) -> torch.Tensor:
+    def forward_sparse(self, x: Any) -> Any:
         return self.map.forward_sparse(x) * float(self.factor)
 
     def image(self, on: Space) -> Image:
@@ -219,10 +236,7 @@ class Scale(Single):
 
     def __repr__(self) -> str:
         kinds = tuple(combinators[s] for s in ("@", "+", "&", "*", "scale"))
-        number = (
-            f"{self.factor!r}" if not isinstance(self.factor, np.generic) else f"{self.factor:g}"
-        )
-        return f"{number} * {self.map.repr_in(*kinds)}"
+        return f"{show(self.factor)} * {self.map.repr_in(*kinds)}"
 
 
 combinators["*"] = Tensor

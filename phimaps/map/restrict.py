@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from ..errors import DomainError, OperandError, ParameterError
+from ..errors import DomainError, OperandError, ParameterError, ShapeError
 from ..proof import Reason, Strength
 from ..property import Property
 from ..spaces import Boxlike, Image, Space
@@ -39,14 +39,28 @@ class On(Single):
     map: FeatureMap
     space: Space
 
+    _parameter_constraints = {"map": [FeatureMap], "space": [Space]}
+
     def check_parameters(self) -> None:
         super().check_parameters()
+        self.check_fit()
+
+    def check_fit(self) -> None:
+        """Raise where there is no space, or its points are not what the map takes."""
         if not isinstance(self.space, Space):
             raise ParameterError(
-                "The 'space' parameter of On must be a space.",
-                got=f"space={self.space!r}",
+                "A map is restricted to a space.",
+                got=f"space={show(self.space)}",
                 need="a phimaps space",
                 do="phi.on(pm.Box([0, 0], [1, 1]))",
+            )
+        if self.map.takes is not None and self.map.takes != self.space.shape:
+            raise ShapeError(
+                f"The map takes points of shape {self.map.takes}, the space has points of shape "
+                f"{self.space.shape}.",
+                got=f"{self!r}",
+                need="a space of the map's inputs",
+                do=f"phi.on(space) with a space of shape {self.map.takes}",
             )
 
     @property
@@ -124,20 +138,12 @@ class Assume(Single):
     claim: Property
     because: str
 
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        if not isinstance(self.claim, Property) or not isinstance(self.because, str):
-            raise ParameterError(
-                "An assumption needs a property and a reason.",
-                got=f"claim={self.claim!r}, because={self.because!r}",
-                need="a property such as phimaps.Injective, and a sentence",
-                do='pm.assume(phi, pm.Injective, because="...")',
-            )
+    _parameter_constraints = {"map": [FeatureMap], "claim": [Property], "because": [str]}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.map.forward(x)
 
-    def forward_sparse(self, x: Any) -> torch.Tensor:
+    def forward_sparse(self, x: Any) -> Any:
         return self.map.forward_sparse(x)
 
     def image(self, on: Space) -> Image:
@@ -190,6 +196,13 @@ def assume(phi: Any, claim: Any, *, because: str) -> FeatureMap:
             do='pm.assume(phi, pm.Injective, because="...")',
         )
     claim = getattr(claim, "as_property", claim)
+    if not isinstance(claim, Property):
+        raise ParameterError(
+            "What is assumed must be a property.",
+            got=f"claim={show(claim)}",
+            need="a property such as phimaps.Injective",
+            do='pm.assume(phi, pm.Injective, because="...")',
+        )
     result = Assume(wrapped, claim, because)
     result.check_parameters()
     if claim.quantity is not None and claim.bound is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 
 from ..errors import ParameterError
@@ -36,5 +37,13 @@ def route(owner: Any, given: Given) -> list[Given]:
             need="sklearn.set_config(enable_metadata_routing=True)",
             do="enable it, then part.set_fit_request(sample_weight=True)",
         )
-    routed = process_routing(owner, "fit", **given.params)
+    try:
+        routed = process_routing(owner, "fit", **given.params)
+    except (UnsetMetadataPassedError, TypeError) as error:
+        raise ParameterError(
+            f"{type(owner).__name__} was given a fit parameter that none of its parts asked for.",
+            got=", ".join(f"{k}=..." for k in given.params),
+            need=" ".join(str(error).split()),
+            do="part.set_fit_request(sample_weight=True)",
+        ) from None
     return [Given(given.names, given.y, dict(routed[name].fit)) for name in names]

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import torch
+from scipy.sparse import issparse
 from sklearn.utils._repr_html.estimator import _VisualBlock
 
 from ..errors import OperandError, ShapeError
-from ..rows import apply
-from ..spaces import Image, Space
+from ..rows import carry, dense_pieces
+from ..spaces import Euclidean, Image, Space
 from .feature import Composite, FeatureMap, as_map, combinators
 from .routing import route
 from .term import Given, Part, show
@@ -39,27 +40,34 @@ class Compose(Composite):
     def check_fit(self) -> None:
         gives: tuple[int, ...] | None = None
         for before, part in zip((None, *self.maps), self.maps, strict=False):
-            if gives is not None and part.takes is not None and gives != part.takes:
-                raise ShapeError(
-                    f"Cannot compose: the inner map gives R^{_power(gives)}, the outer takes "
-                    f"R^{_power(part.takes)}.",
-                    got=f"{part!r} @ {before!r}",
-                    need="the outer map's input shape equal to the inner map's output shape",
-                    do="change one of the two, or put a Select or Flatten between them",
-                )
-            gives = part.gives or (gives if before is not None and part.keeps_shape else None)
+            if before is not None and gives is not None:
+                _check_step(before, part, gives)
+            gives = part.gives or ((gives or part.takes) if part.keeps_shape else None)
 
     @property
     def takes(self) -> tuple[int, ...] | None:
-        return self.maps[0].takes
+        for part in self.maps:
+            if part.takes is not None or not part.keeps_shape:
+                return part.takes
+        return None
 
     @property
     def gives(self) -> tuple[int, ...] | None:
-        return self.maps[-1].gives
+        for part in reversed(self.maps):
+            if part.gives is not None or not part.keeps_shape:
+                return part.gives
+            if part.takes is not None:
+                return part.takes
+        return None
+
+    @property
+    def keeps_shape(self) -> bool:
+        return all(m.keeps_shape for m in self.maps)
 
     @property
     def domain(self) -> Space | None:
-        return self.maps[0].domain
+        own = self.maps[0].domain
+        return own if own is not None or self.takes is None else Euclidean(self.takes)
 
     @property
     def positive(self) -> bool:
@@ -77,25 +85,30 @@ class Compose(Composite):
             x = part.forward(x)
         return x
 
-    def forward_sparse(self, x: Any) -> torch.Tensor:
-        values = self.maps[0].forward_sparse(x)
-        for part in self.maps[1:]:
-            values = part.forward(values)
-        return values
+    def forward_sparse(self, x: Any) -> Any:
+        for part in self.maps:
+            x = part.forward_sparse(x) if issparse(x) else part.forward(x)
+        return x
 
     def close(self, x: Any, given: Given) -> FeatureMap:
         closed: list[FeatureMap] = []
         names, shape = list(given.names), tuple(x.shape[1:])
         for (label, part), extra in zip(self.named(), route(self, given), strict=True):
             if all(m.closed for m in self.maps[len(closed) :]):
+                # Nothing is left to bind, so the data need not be carried on.
                 closed.append(part.bound(x, extra))
                 continue
+            if closed:
+                _check_step(closed[-1], part, shape)
+                x = x if part.sparse or not issparse(x) else torch.cat(list(dense_pieces(x)))
             closed.append(part.bound(x, Given(tuple(names), given.y, extra.params)))
+            names = list(closed[-1].names_out(names, shape, label))
             if len(closed) < len(self.maps):
-                names = list(closed[-1].names_out(names, shape, label))
-                x = apply(closed[-1], x)
+                x = carry(closed[-1], x)
                 shape = tuple(x.shape[1:])
-        return self._with(tuple(closed))
+        bound = self._with(tuple(closed))
+        bound.check_fit()
+        return bound
 
     def parts(self, on: Space) -> list[Part]:
         parts, image = [], Image(on, on)
@@ -137,6 +150,17 @@ def _through(part: FeatureMap, image: Image) -> Image:
     return Image(outer.outer, part.image(image.inner).inner)
 
 
+def _check_step(before: FeatureMap, part: FeatureMap, gives: tuple[int, ...]) -> None:
+    if part.takes is not None and part.takes != gives:
+        raise ShapeError(
+            f"Cannot compose: the inner map gives R^{_power(gives)}, the outer takes "
+            f"R^{_power(part.takes)}.",
+            got=f"{part!r} @ {before!r}",
+            need="the outer map's input shape equal to the inner map's output shape",
+            do="change one of the two, or put a Select or Flatten between them",
+        )
+
+
 def _power(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
@@ -166,17 +190,18 @@ def pipe(*maps: Any) -> FeatureMap:
             need="at least one map",
             do="pm.pipe(pm.Standardize(), pm.Relu())",
         )
-    result = as_map(maps[0])
-    if result is None:
+    wrapped = [as_map(m) for m in maps]
+    if None in wrapped:
         raise OperandError(
             "pipe joins maps, and this is not one.",
-            got=show(maps[0]),
+            got=show(maps[wrapped.index(None)]),
             need="maps, transformers, torch modules or functions",
             do="pm.pipe(pm.Standardize(), pm.Relu())",
         )
-    for part in maps[1:]:
-        result = part @ result
-    return result
+    result = wrapped[0]
+    for part in wrapped[1:]:
+        result = part @ result  # type: ignore[operator]
+    return result  # type: ignore[return-value]
 
 
 combinators["@"] = Compose

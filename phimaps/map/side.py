@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import OperandError, ParameterError, ShapeError
+from ..rows import dense
 from ..spaces import Box, Boxlike, Image, Space
 from ..spaces import Product as ProductSpace
 from .feature import Composite, FeatureMap, as_map, combinators
@@ -75,7 +76,10 @@ class Concat(Composite):
     maps: tuple[FeatureMap, ...]
     verbose_feature_names_out: bool = True
 
-    _parameter_constraints = {"verbose_feature_names_out": ["boolean"]}
+    _parameter_constraints = {
+        **Composite._parameter_constraints,
+        "verbose_feature_names_out": ["boolean"],
+    }
 
     @property
     def takes(self) -> tuple[int, ...] | None:
@@ -83,8 +87,8 @@ class Concat(Composite):
 
     @property
     def gives(self) -> tuple[int, ...] | None:
-        shapes = [m.gives for m in self.maps]
-        return None if None in shapes else _joined_shape([s for s in shapes if s is not None])
+        shapes = known_shapes(self)
+        return None if shapes is None else _joined_shape(shapes)
 
     def check_fit(self) -> None:
         check_same_input("&", self.maps)
@@ -93,7 +97,7 @@ class Concat(Composite):
         return _joined([m.forward(x) for m in self.maps])
 
     def forward_sparse(self, x: Any) -> torch.Tensor:
-        return _joined([m.forward_sparse(x) for m in self.maps])
+        return _joined([dense(m.forward_sparse(x)) for m in self.maps])
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return _joined_shape([m.out_shape(shape) for m in self.maps])
@@ -121,6 +125,12 @@ class Concat(Composite):
             inside = ", ".join(repr(m) for m in self.maps)
             return f"Concat(({inside},), verbose_feature_names_out=False)"
         return " & ".join(m.repr_in(Concat) for m in self.maps)
+
+
+def known_shapes(owner: Composite) -> list[tuple[int, ...]] | None:
+    """The output shapes of parts that all see the same point, if every one is fixed."""
+    shapes = [m.gives or (owner.takes if m.keeps_shape else None) for m in owner.maps]
+    return None if None in shapes else [s for s in shapes if s is not None]
 
 
 def check_same_input(symbol: str, maps: Sequence[FeatureMap]) -> None:
@@ -158,6 +168,8 @@ class Product(Composite):
     maps: tuple[FeatureMap, ...]
     widths: tuple[int, ...]
 
+    _parameter_constraints = {**Composite._parameter_constraints, "widths": [tuple, list]}
+
     def check_fit(self) -> None:
         widths = self.widths
         good = (
@@ -169,7 +181,7 @@ class Product(Composite):
         if not good:
             raise ParameterError(
                 "The 'widths' parameter of Product does not split a point into its parts.",
-                got=f"widths={widths!r} for {len(self.maps)} maps",
+                got=f"widths={show(widths)} for {len(self.maps)} maps",
                 need="one positive int for each map; one of them may be -1, the rest",
                 do="pm.product(f, g, widths=(3, -1))",
             )
@@ -197,6 +209,13 @@ class Product(Composite):
         return [rest if w == -1 else w for w in self.widths]
 
     def _pieces(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
+        if x.ndim != 2:
+            raise ShapeError(
+                "Product takes rows of numbers.",
+                got=f"items of shape {tuple(x.shape[1:])}",
+                need="shape (n, d)",
+                do="phi @ pm.Flatten()",
+            )
         return torch.split(x, self.split(x.shape[1]), dim=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -206,6 +225,16 @@ class Product(Composite):
     @property
     def takes(self) -> tuple[int, ...] | None:
         return None if -1 in self.widths else (sum(self.widths),)
+
+    @property
+    def gives(self) -> tuple[int, ...] | None:
+        shapes = [m.gives for m in self.maps]
+        return None if None in shapes else (sum(prod(s) for s in shapes if s is not None),)
+
+    @property
+    def positive(self) -> bool:
+        # What one part asks of its coordinates is not asked of the others.
+        return False
 
     @property
     def domain(self) -> Space | None:

@@ -70,9 +70,15 @@ class Single(FeatureMap):
         return self.map.reads(names)
 
     def close(self, x: Any, given: Given) -> FeatureMap:
+        return self._with(self.map.bound(x, route(self, given)[0]))
+
+    def _with(self, part: FeatureMap) -> Self:
         twin = self._shallow_copy()
-        twin.map = self.map.bound(x, route(self, given)[0])
+        twin.map = part
         return twin
+
+    def _snapshot(self) -> Self:
+        return self._with(self.map._snapshot())
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.map.out_shape(shape)

@@ -8,7 +8,6 @@ goes into `Term.facts`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, dataclass_transform, final
@@ -16,16 +15,17 @@ from typing import Any, ClassVar, dataclass_transform, final
 import numpy as np
 import torch
 
-from ..errors import ParameterError, UnboundError
+from ..errors import ParameterError, UnboundError, show
 from ..estimator import Estimator, Given
 from ..proof import Reason
 from ..property import Property
+from ..rows import dense_pieces
 from ..spaces import Euclidean, Image, Space
-from ..spaces.boxes import brief
+from ..witness import Collision
 
 __all__ = ["Fact", "Given", "Part", "Term", "show"]
 
-Fact = tuple[Property, "str | Reason"]
+Fact = tuple[Property, "str | Reason | Collision"]
 
 
 @final
@@ -42,11 +42,18 @@ class Term(Estimator):
     """φ: X → R^shape, before it has an algebra; abstract. See `phimaps.FeatureMap`."""
 
     __slots__ = ()
+    # The fields that are weights, with their numbers of dimensions.
     arrays: ClassVar[dict[str, int]] = {}
+    # Whether `forward` is a single torch operation, without intermediate results.
+    at_once: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own_signature = "__init__" in vars(cls)
         dataclass(eq=False, repr=False)(cls)
+        if not own_signature:
+            free = {f.name: "no_validation" for f in fields(cls)}
+            cls._parameter_constraints = free | cls._parameter_constraints
 
     # --- what an author writes ---------------------------------------------------------------
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -127,58 +134,101 @@ class Term(Estimator):
         """The maps inside, with the sets that reach them."""
         return []
 
-    def forward_sparse(self, x: Any) -> torch.Tensor:
-        """φ on the rows of a scipy CSR array, without gradients."""
-        return self.forward(torch.from_numpy(x.toarray()))
+    def forward_sparse(self, x: Any) -> Any:
+        """φ on the rows of a scipy CSR array, without gradients.
+
+        Returns
+        -------
+        Tensor, or a CSR array from a map that keeps zeros
+        """
+        return torch.cat([self.forward(piece) for piece in dense_pieces(x)])
 
     def weights(self, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The fields named in `arrays`, as tensors of the dtype and device of `like`."""
+        """The fields named in `arrays`, as tensors of the dtype and device of `like`.
+
+        What they hold at the first use counts from then on; only tensors that require a gradient
+        are read anew each time.
+        """
+        cache = self._cache
         try:
-            return self._cache[like.dtype, like.device]
+            return cache[like.dtype, like.device]
         except KeyError:
             pass
         result = tuple(self._weight(name).to(like) for name in self.arrays)
         if not any(w.requires_grad for w in result):
-            self._cache[like.dtype, like.device] = result
+            cache[like.dtype, like.device] = result
         return result
 
     def _weight(self, name: str) -> torch.Tensor:
+        cache = self._cache
+        if ("weight", name) in cache:
+            return cache["weight", name]
         value = getattr(self, name)
-        if isinstance(value, torch.Tensor):
-            tensor = value
-        else:
+        if isinstance(value, torch.Tensor) and value.requires_grad:
+            return self._checked_weight(name, value)
+        tensor = self._checked_weight(name, value)
+        cache["weight", name] = tensor.clone() if tensor is value else tensor
+        return cache["weight", name]
+
+    def _checked_weight(self, name: str, value: Any) -> torch.Tensor:
+        tensor = value
+        if not isinstance(value, torch.Tensor):
             try:
+                if np.iscomplexobj(value):
+                    raise TypeError
                 # A copy: arrays that change later must not change the map.
                 tensor = torch.from_numpy(np.array(value, dtype=np.float64))
             except (TypeError, ValueError):
-                tensor = torch.full((1,), torch.nan)
+                tensor = torch.full((), torch.nan)
+        elif not tensor.is_floating_point() and not tensor.is_complex():
+            tensor = tensor.to(torch.float64)
         ndim = self.arrays[name]
-        if tensor.ndim != ndim or not tensor.is_floating_point() or not tensor.isfinite().all():
+        finite = tensor.is_floating_point() and bool(tensor.isfinite().all())
+        if tensor.ndim != ndim or not tensor.numel() or not finite:
+            odd = (
+                ", not all finite"
+                if tensor.is_floating_point() and tensor.ndim and not finite
+                else ""
+            )
             raise ParameterError(
-                f"The '{name}' parameter of {type(self).__name__} cannot be used.",
-                got=f"{name}={show(value)}" + ("" if tensor.isfinite().all() else ", not finite"),
-                need=f"finite real numbers in {ndim} dimension{'s' * (ndim != 1)}",
+                f"The '{name}' parameter of {type(self).__name__} cannot be used: "
+                f"it is {show(value)}{odd}.",
+                got=f"{name}={show(value)}{odd}",
+                need=f"finite real numbers in {ndim} dimension{'s' * (ndim != 1)}, at least one",
                 do=f"{type(self).__name__}({name}=...) with such an array",
             )
         return tensor
 
     def array(self, name: str) -> np.ndarray:
-        """A field named in `arrays` as a float64 array."""
-        if name not in self._cache:
-            value = self._weight(name).detach().cpu().numpy().astype(np.float64)
-            self._cache[name] = value
-        return self._cache[name]
+        """A field named in `arrays` as a read-only float64 array."""
+        cache = self._cache
+        if ("array", name) in cache:
+            return cache["array", name]
+        weight = self._weight(name)
+        value = weight.detach().cpu().numpy().astype(np.float64, copy=False).view()
+        value.setflags(write=False)
+        if not weight.requires_grad:
+            cache["array", name] = value
+        return value
 
     def check_parameters(self) -> None:
         super().check_parameters()
         for name in self.arrays:
-            self.array(name)
+            known, value = self.array(name), getattr(self, name)
+            live = isinstance(value, torch.Tensor) and value.requires_grad
+            if value is None or live or np.array_equal(known, _numbers(value)):
+                continue
+            raise ParameterError(
+                f"The array given as '{name}' of {type(self).__name__} has changed since the map "
+                "was first used.",
+                got=f"{name}={show(value)} with other numbers than then",
+                need="the numbers of the first use, by which the map still computes",
+                do=f"set_params({name}=...) to change the map, or give it a copy of the array",
+            )
 
     def to(self, device: Any) -> Any:
-        """A copy of this closed map whose arrays are tensors on the device (or of the dtype)."""
-        if not self.closed:
-            self.forward(torch.empty(0))
-        return self.rebuild(lambda path, t: t.detach().to(device))
+        """The closed (or fitted) map with its arrays as tensors on the device, or of the dtype."""
+        return self._fitted().rebuild(lambda path, t: t.detach().to(device))
 
     def rebuild(self, change: Callable[[str, torch.Tensor], torch.Tensor], path: str = "") -> Any:
         """A copy in which `change` has replaced every tensor; paths name parts and fields."""
@@ -198,21 +248,15 @@ class Term(Estimator):
         return f"({self!r})" if isinstance(self, tighter) else repr(self)
 
 
-def show(value: Any) -> str:
-    """A short text for a parameter: arrays by dtype and shape."""
-    if isinstance(value, np.ndarray | torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}[{', '.join(map(str, value.shape))}]"
-    if isinstance(value, list | tuple):
-        try:
-            return brief(np.asarray(value, dtype=np.float64))
-        except (TypeError, ValueError):
-            pass
-    return value.__name__ if inspect.isfunction(value) else repr(value)
+def _numbers(value: Any) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value, dtype=np.float64)
 
 
 def _arguments(owner: Any) -> Iterator[str]:
     for f in fields(owner):
         value = getattr(owner, f.name)
         default = f.default_factory() if f.default_factory is not MISSING else f.default
-        if default is MISSING or type(value) is not type(default) or not np.all(value == default):
+        if default is MISSING or show(value) != show(default):
             yield f"{f.name}={show(value)}"

@@ -85,10 +85,7 @@ def _kernel_pair(weight: np.ndarray, on: Space, text: str) -> Collision | None:
     if box is None:
         return None
     zero_rows = np.flatnonzero(~weight.any(axis=1))
-    if zero_rows.size:
-        kernel = np.eye(len(weight))[zero_rows[0]]
-    else:
-        kernel = _kernel_vector(weight)
+    kernel = np.eye(len(weight))[zero_rows[0]] if zero_rows.size else _kernel_vector(weight)
     centre = box.centre.ravel()
     room = np.minimum(centre - box.low.ravel(), box.high.ravel() - centre)
     with np.errstate(divide="ignore"):
@@ -105,10 +102,10 @@ def _kernel_vector(weight: np.ndarray) -> np.ndarray:
         return np.linalg.svd(weight, full_matrices=False)[0][:, -1]
     # What a generic vector leaves outside the column space; twice, to lose no digits.
     basis = np.linalg.qr(weight)[0]
-    vector = np.random.default_rng(0).standard_normal(n)
+    vector: np.ndarray = np.random.default_rng(0).standard_normal(n)
     for _ in range(2):
         vector = vector - basis @ (basis.T @ vector)
-    return vector / np.linalg.norm(vector)
+    return vector / float(np.linalg.norm(vector))
 
 
 @final
@@ -136,6 +133,7 @@ class Affine(FeatureMap):
     bias: Any = None
 
     arrays: ClassVar[dict[str, int]] = {"weight": 2, "bias": 1}
+    at_once: ClassVar[bool] = True
     as_property: ClassVar[Property] = prop.Affine
 
     def _weight(self, name: str) -> torch.Tensor:
@@ -174,7 +172,7 @@ class Affine(FeatureMap):
         return torch.addmm(bias, x, weight)
 
     def forward_sparse(self, x: Any) -> torch.Tensor:
-        weight, bias = self.weights(torch.empty(0, dtype=_torch_dtype(x.dtype)))
+        weight, bias = self.weights(torch.from_numpy(x.data[:0]))
         if x.shape[1] != weight.shape[0]:
             raise _wrong_width(self, x.shape, weight.shape[0])
         return torch.from_numpy(np.asarray(x @ weight.detach().numpy())) + bias
@@ -199,10 +197,6 @@ def _wrong_width(owner: FeatureMap, shape: Any, width: int) -> ShapeError:
         need=f"shape (n, {width})",
         do="pass rows of that width; put Flatten() first for images",
     )
-
-
-def _torch_dtype(dtype: Any) -> torch.dtype:
-    return torch.float32 if dtype == np.float32 else torch.float64
 
 
 @final

@@ -180,7 +180,8 @@ class Curve(FeatureMap):
         return edges[i], edges[i + 1]
 
     def _values(self, x: np.ndarray) -> np.ndarray:
-        finite = np.where(np.isinf(x), 0.0, x)
+        # 1 lies in the domain of every curve.
+        finite = np.where(np.isinf(x), 1.0, x)
         values = self.reference(finite)
         values = np.where(np.isneginf(x), self.ends[0], values)
         return np.where(np.isposinf(x), self.ends[1], values)
@@ -198,7 +199,8 @@ class Curve(FeatureMap):
         corners = [self._values(low), self._values(high)]
         for turn in self.turns:
             inside = (low < turn) & (turn < high)
-            corners.append(np.where(inside, self._scalar(turn), corners[0]))
+            if inside.any():
+                corners.append(np.where(inside, self._scalar(turn), corners[0]))
         return np.minimum.reduce(corners), np.maximum.reduce(corners)
 
     def strictly_monotone(self, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
@@ -245,8 +247,9 @@ class Curve(FeatureMap):
     ) -> tuple[np.ndarray, np.ndarray]:
         """The ends of a range, those cut off that are infinite only because they overflow."""
         most = np.finfo(np.float64).max
-        limits = np.where(np.isinf(box.low), self.ends[0], 0.0), np.where(
-            np.isinf(box.high), self.ends[1], 0.0
+        limits = (
+            np.where(np.isinf(box.low), self.ends[0], 0.0),
+            np.where(np.isinf(box.high), self.ends[1], 0.0),
         )
         deep, tall = np.minimum(*limits) == -inf, np.maximum(*limits) == inf
         return np.where(deep, low, np.maximum(low, -most)), np.where(
@@ -286,7 +289,10 @@ class Curve(FeatureMap):
         if not real.any():
             return
         least, steepest = self.slopes(low, high)
-        if self.piece_slopes and (real & np.less(*self._pieces(low, high, self.piece_slopes))).any():
+        if (
+            self.piece_slopes
+            and (real & np.less(*self._pieces(low, high, self.piece_slopes))).any()
+        ):
             yield ~Affine, f"{self.title} has a kink there"
         ulps = 0 if self.piece_slopes else ULPS
         top = float(np.where(real, widen(steepest, False, ulps), 0.0).max()) - self.noise

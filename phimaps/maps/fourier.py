@@ -162,7 +162,7 @@ class RandomFourier(FeatureMap):
     ----------
     n_components : int, default 100
         The number D of features. An odd one ends in a single cosine with a random phase.
-    gamma : float or "scale", default 1
+    gamma : float or "scale", default "scale"
         γ; "scale" is 1 / (d Var X), as in scikit-learn.
     orthogonal : bool, default True
         Whether the frequencies are orthogonal in blocks of d, with the lengths of independent
@@ -185,7 +185,7 @@ class RandomFourier(FeatureMap):
     """
 
     n_components: int = 100
-    gamma: Any = 1.0
+    gamma: Any = "scale"
     orthogonal: bool = True
     random_state: Any = 0
 

@@ -48,7 +48,12 @@ class Ball(Space):
             radius = float(self.radius)
         except (TypeError, ValueError):
             center, radius = np.zeros(0), 0.0
-        if not center.size or not center.ndim or not np.isfinite(center).all() or not 0 < radius < np.inf:
+        if (
+            not center.size
+            or not center.ndim
+            or not np.isfinite(center).all()
+            or not 0 < radius < np.inf
+        ):
             raise ParameterError(
                 "The centre and radius do not make a ball.",
                 got=f"center={show(self.center)}, radius={show(self.radius)}",
@@ -85,10 +90,14 @@ class Ball(Space):
         return Box(low, high) if (low < high).all() and self.contains_box(Box(low, high)) else None
 
     def chords(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        reach = self.radius * (1 - 4 * EPS)
-        low, high = self.center - reach, self.center + reach
+        return self.center - self._reach, self.center + self._reach, self.center
+
+    @property
+    def _reach(self) -> float:
+        """A radius at which points lie inside even after they are rounded."""
         # Adding may round outward when the centre is large beside the radius.
-        return np.maximum(low, self.bounds()[0]), np.minimum(high, self.bounds()[1]), self.center
+        step = float(np.spacing(np.abs(self.center).max() + self.radius))
+        return max(0.0, self.radius * (1 - 8 * EPS) - 2 * sqrt(self.size) * step)
 
     def contains(self, points: Any) -> np.ndarray:
         array = self.points(points)
@@ -118,12 +127,12 @@ class Ball(Space):
         direction = rng.standard_normal((n, self.size))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         reach = rng.random((n, 1)) ** (1 / self.size)
-        reach[rng.random((n, 1)) < 0.25] = 1 - 8 * EPS
-        return self.center + (direction * reach * self.radius).reshape(n, *self.shape)
+        reach[rng.random((n, 1)) < 0.25] = 1
+        return self.center + (direction * reach * self._reach).reshape(n, *self.shape)
 
     @property
     def diameter(self) -> float:
         return 2 * self.radius
 
     def __repr__(self) -> str:
-        return f"Ball({brief(self.center)}, {self.radius:g})"
+        return f"Ball({brief(self.center)}, {brief(np.array([self.radius]))[1:-1]})"

@@ -18,7 +18,7 @@ __all__ = ["Image", "Space"]
 
 
 class Space(ABC):
-    """A subset of R^shape with the Euclidean distance.
+    """A subset of R^shape with the Euclidean distance; abstract.
 
     A theorem that quantifies over all points may be applied to a larger set, one that exhibits
     points to a smaller: so a space gives a box that contains it (`bounds`) and a box that it

@@ -58,7 +58,7 @@ class Boxlike(Space):
     def contains(self, points: Any) -> np.ndarray:
         array = self.points(points)
         inside = (array >= self.low) & (array <= self.high)
-        return inside.reshape(len(array), -1).all(axis=1)
+        return np.asarray(inside.reshape(len(array), -1).all(axis=1))
 
     def is_subset(self, other: Space) -> bool:
         if other.shape != self.shape:
@@ -122,8 +122,9 @@ class Box(Boxlike):
                 do="Box([0, 0], [1, 1])",
             ) from error
         if low.shape != high.shape or not low.ndim or np.isnan(low).any() or np.isnan(high).any():
+            odd = "have different shapes" if low.shape != high.shape else "contain NaN"
             raise ParameterError(
-                "The bounds do not make a box.",
+                f"The bounds {odd if low.ndim else 'are not arrays'}.",
                 got=f"low of shape {low.shape}, high of shape {high.shape}",
                 need="bounds of one shape, of at least one dimension, without NaN",
                 do="Box([0, 0], [1, 1])",
@@ -131,11 +132,14 @@ class Box(Boxlike):
         if (low > high).any():
             first = tuple(map(int, np.argwhere(low > high)[0]))
             raise ParameterError(
-                f"low exceeds high at coordinate {first}.",
+                f"low exceeds high at coordinate {first[0] if len(first) == 1 else first}.",
                 got=f"low={low[first]:g}, high={high[first]:g}",
                 need="low <= high in every coordinate",
                 do="exchange the bounds",
             )
+        # Points are finite, so an infinite lower end says only that it overflowed.
+        most = np.finfo(np.float64).max
+        low, high = np.minimum(low, most), np.maximum(high, -most)
         low.setflags(write=False)
         high.setflags(write=False)
         object.__setattr__(self, "low", low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 import numpy as np
@@ -9,13 +10,17 @@ import numpy as np
 from ..interval import add, multiply, root_sum_squares
 from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale, Sum, Tensor
 from ..property import Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
-from ..theorem import Case, Condition, Numbers, Premise, theorem
-from .topology import CONSTANT, INSIDE, NONZERO, ZERO, _constant_factor
+from ..theorem import Case, Numbers, Premise, theorem
+from .topology import CONSTANT, INSIDE, ZERO, _constant_factor
 
 QUANTITIES = (Lipschitz, LowerLipschitz, Bounded)
 
 
-def _factor(up: bool, name: str):
+def _same(name: str) -> Callable[[Case, Numbers], float]:
+    return lambda case, n: n["each", name][0]
+
+
+def _factor(up: bool, name: str) -> Callable[[Case, Numbers], float]:
     return lambda case, n: multiply([abs(float(case.map.factor)), *n["each", name]], up)
 
 
@@ -181,7 +186,7 @@ theorem(
 
 
 # --- sum ---------------------------------------------------------------------------------------
-def _minus_others(name: str, other: str):
+def _minus_others(name: str, other: str) -> Callable[[Case, Numbers], float]:
     def bound(case: Case, n: Numbers) -> float:
         if n["pivot", name][0] == inf:
             return inf
@@ -256,7 +261,6 @@ for claim in QUANTITIES:
             sign,
             Scale,
             Premise("each", sign),
-            NONZERO,
             statement="the constant of c f is |c| times that of f",
             source="|c f(x) - c f(y)| = |c| |f(x) - f(y)| and |c f(x)| = |c| |f(x)|",
             bound=_factor(sign.upper, claim.name),
@@ -341,7 +345,7 @@ for claim in QUANTITIES:
             INSIDE,
             statement="the restriction is the same function on the smaller space",
             source="by definition of the restriction",
-            bound=lambda case, n, name=claim.name: n["each", name][0],
+            bound=_same(claim.name),
         )
         theorem(
             f"assume-{word}",
@@ -350,7 +354,7 @@ for claim in QUANTITIES:
             Premise("each", sign),
             statement="an assumption does not change the function",
             source="by definition of assume",
-            bound=lambda case, n, name=claim.name: n["each", name][0],
+            bound=_same(claim.name),
         )
 
 
@@ -364,8 +368,7 @@ theorem(
     "enclosure-bounded",
     Bounded,
     FeatureMap,
-    Condition("the enclosure of the values is bounded", lambda case: _radius(case) < inf),
-    statement="the values lie in a bounded box",
+    statement="the values lie in a box, whose farthest corner bounds them",
     source="interval arithmetic: every φ(x) lies in the enclosure",
     bound=lambda case, n: _radius(case),
 )

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from ..errors import UnboundError
 from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale, Sum, Tensor
 from ..property import Affine, Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
 from ..theorem import Case, Condition, Premise, theorem
@@ -40,16 +41,24 @@ CONSTANT = Condition(
 )
 
 
-def _embed(case: Case, witness: Collision) -> Collision | None:
+def _embed(case: Case, witness: Collision | None) -> Collision | None:
     """The witness against one part of a product, the other parts of the point being fixed."""
     chords = case.on.chords()
-    if chords is None or case.pivot is None:
+    if chords is None or case.pivot is None or witness is None:
         return None
     start = sum(p.arrives.outer.size for p in case.parts[: case.pivot])
     x, y = chords[2].astype(float).copy(), chords[2].astype(float).copy()
     x[start : start + witness.x.size] = witness.x
     y[start : start + witness.y.size] = witness.y
     return Collision(x, y, witness.because, witness.exact)
+
+
+def _narrows(case: Case) -> bool:
+    try:
+        return prod(case.map.out_shape(case.on.shape)) < case.on.size
+    except UnboundError:
+        # The output shape of an open map need not be known.
+        return False
 
 
 # --- composition -------------------------------------------------------------------------------
@@ -206,9 +215,10 @@ for claim in (Continuous, Injective, Affine):
             sign,
             Scale,
             Premise("each", sign),
-            NONZERO,
+            # The multiple by 0 is continuous and affine, and merges what f merges.
+            *(() if sign in (Continuous, Affine, ~Injective) else (NONZERO,)),
             statement=f"a multiple by c ≠ 0 is {word.replace('-', ' ')} as the map is",
-            source="multiplication by c ≠ 0 is a linear bijection with a continuous inverse",
+            source="multiplication by c is linear, and for c ≠ 0 its inverse is continuous",
         )
 for claim in (Continuous, Affine):
     theorem(
@@ -311,7 +321,7 @@ theorem(
     Condition("the space has interior", lambda case: case.on.interior),
     Condition(
         "the output has fewer coordinates than the input",
-        lambda case: prod(case.map.out_shape(case.on.shape)) < case.on.size,
+        _narrows,
     ),
     statement="no continuous map is injective from an open set of R^n into R^d with d < n",
     source=(

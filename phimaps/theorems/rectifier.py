@@ -1,0 +1,137 @@
+"""Rectified affine maps: where too few units are active, something is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..map import Compose
+from ..maps.pointwise import Relu
+from ..proof import Strength
+from ..property import Affine, Injective
+from ..spaces import Box, Space
+from ..theorem import Case, Condition, Premise, theorem
+from ..witness import Collision
+
+# Larger matrices are not searched: they would have to be held whole.
+LARGEST = 2**22
+
+
+def _before(case: Case, x: np.ndarray) -> np.ndarray:
+    """What reaches the rectifier, flattened, for points of shape (n, *shape)."""
+    values = torch.from_numpy(np.ascontiguousarray(x))
+    with torch.no_grad():
+        for part in case.map.maps[: case.pivot]:
+            values = part.forward(values)
+    return values.reshape(len(x), -1).numpy()
+
+
+def _matrix(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
+    """(W, b) with W x + b what reaches the rectifier, up to rounding."""
+    n, shape = case.on.size, case.on.shape
+    basis = np.concatenate([np.zeros((1, n)), np.eye(n)]).reshape(n + 1, *shape)
+    if n * n > LARGEST or not all(m.closed for m in case.map.maps[: case.pivot]):
+        return None
+    values = _before(case, basis[:1])
+    if n * values.shape[1] > LARGEST:
+        return None
+    values = _before(case, basis)
+    return (values[1:] - values[0]).T, values[0]
+
+
+def _thin_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """An inner point with fewer than n active units, with W and the mask of the active ones.
+
+    The search is numerical; what it finds is certified by an enclosure of what reaches the
+    rectifier from a small box around the point.
+    """
+    box = case.on.inner_box()
+    found = _matrix(case) if box is not None else None
+    if box is None or found is None:
+        return None
+    weight, bias = found
+    low = np.maximum(box.low.ravel(), box.centre.ravel() - 100.0)
+    high = np.minimum(box.high.ravel(), box.centre.ravel() + 100.0)
+    middle, half = (low + high) / 2, (high - low) / 2 * 0.98
+    rng = np.random.default_rng(0)
+    points = middle + rng.uniform(-1, 1, size=(256, len(middle))) * half
+    points = np.concatenate([middle[None], points, middle + np.sign(points - middle) * half])
+    noise = 1e-10 * (np.abs(weight) @ (np.abs(middle) + half) + np.abs(bias))
+
+    def active(z: np.ndarray) -> np.ndarray:
+        return z @ weight.T + bias >= -noise
+
+    counts = active(points).sum(axis=1)
+    best = points[np.argsort(counts)[:8]]
+    # Descend on the sum of the active values, asking for a little more than inactivity.
+    push = 0.05 * np.abs(weight) @ half
+    steps = np.linalg.norm(weight, axis=1).max(initial=0.0) or 1.0
+    for k in range(200):
+        if (active(best).sum(axis=1) < len(middle)).any():
+            break
+        lit = (best @ weight.T + bias >= -push).astype(float)
+        slope = lit @ weight
+        length = np.linalg.norm(slope, axis=1, keepdims=True)
+        move = slope / np.where(length > 0, length, 1.0) * half / np.sqrt(k + 1.0) / steps
+        best = np.clip(best - move, middle - half, middle + half)
+    winner = best[int(active(best).sum(axis=1).argmin())]
+    mask = _possibly_active(case, winner, 1e-9 * half)
+    return (winner, weight, mask) if mask.sum() < len(middle) else None
+
+
+def _possibly_active(case: Case, z: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """The units that are not shown to be inactive on the whole box of that radius around z."""
+    shape = case.on.shape
+    space: Space = Box((z - radius).reshape(shape), (z + radius).reshape(shape))
+    for part in case.map.maps[: case.pivot]:
+        space = part.image(space).outer
+    return (space.bounds()[1] >= 0).ravel()
+
+
+def _pair(case: Case, below: Collision | None) -> Collision | None:
+    """Two points apart along a direction that no active unit sees."""
+    found, box = _thin_point(case), case.on.inner_box()
+    if found is None or box is None:
+        return None
+    z, weight, mask = found
+    seen = weight[mask]
+    vt = np.linalg.svd(seen, full_matrices=True)[2] if len(seen) else np.eye(len(z))
+    direction = vt[-1]
+    idle = weight[~mask] @ direction
+    value = _before(case, z.reshape(1, *case.on.shape))[0][~mask]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        units = np.where(idle != 0, np.abs(value) / np.abs(idle), np.inf)
+        room = np.minimum(z - box.low.ravel(), box.high.ravel() - z) / np.abs(direction)
+    step = 0.9 * float(min(units.min(initial=np.inf), np.nanmin(room), 1e3))
+    x, y = z - step * direction, z + step * direction
+    text = (
+        f"only {int(mask.sum())} of the units are active between the points, fewer than the "
+        f"{len(z)} coordinates, and none of them sees the direction from one to the other"
+    )
+    return Collision(x.reshape(case.on.shape), y.reshape(case.on.shape), text, exact=False)
+
+
+def _rectifies(case: Case) -> Any:
+    return case.pivot is not None and isinstance(case.map.maps[case.pivot], Relu)
+
+
+theorem(
+    "relu-not-injective",
+    ~Injective,
+    Compose,
+    Premise("before", Affine),
+    Condition("the rectifier follows", _rectifies),
+    Condition(
+        "at some inner point fewer units are active than there are coordinates",
+        lambda case: _rectifies(case) and _thin_point(case) is not None,
+    ),
+    statement="where fewer units are active than there are coordinates, a direction is not seen",
+    source=(
+        "the a < n active rows have a common kernel vector d, and along z + td with small t the "
+        "inactive units stay inactive; the spanning criterion of Puthawala et al. 2022"
+    ),
+    carry=_pair,
+    strength=Strength.COMPUTED,
+)

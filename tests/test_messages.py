@@ -1,0 +1,275 @@
+"""Every error says what happened, what it got, what it needed, what to do: word for word.
+
+The texts stand in ``messages.txt``, in the order of the table below.
+"""
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+import sklearn
+import torch
+
+import phimaps as pm
+from phimaps.estimator import Estimator
+
+TEXTS = Path(__file__).with_name("messages.txt")
+
+X = np.arange(12.0).reshape(4, 3)
+W = np.ones((3, 2))
+missing, infinite = X.copy(), X.copy()
+missing[2, 1] = missing[3, 0] = np.nan
+infinite[0, 2] = np.inf
+frame = pd.DataFrame(X, columns=["height", "width", "depth"])
+images = np.zeros((2, 3, 4, 5))
+holes = np.where(np.arange(120).reshape(2, 3, 4, 5) == 70, np.nan, 1.0)
+sparse = scipy.sparse.csr_array(X)
+sparse_nan = scipy.sparse.csr_array(np.array([[0, 1.0], [np.nan, 0]]))
+text = {"a": [1.0, 2.0], "name": ["3", "x"]}
+unit = pm.Box([0], [1])
+around = pm.Box([-1], [1])
+
+
+def fitted():
+    return (pm.Tanh() @ pm.Standardize()).fit(X)
+
+
+def changed():
+    weight = np.ones((3, 2))
+    phi = pm.Affine(weight).fit(X)
+    weight[0] = 7
+    phi.fit(X)
+
+
+def unrouted():
+    with sklearn.config_context(enable_metadata_routing=True):
+        (pm.Tanh() @ pm.Standardize() @ pm.Abs()).fit(X, nonsense=1)
+
+
+TABLE = {
+    "wrong width": lambda: fitted().transform(X[:, :2]),
+    "wrong width by call": lambda: fitted()(X[:, :2]),
+    "wrong width of a tensor": lambda: fitted().transform(torch.ones(2, 2)),
+    "wrong width of a closed map": lambda: pm.Affine(W)(torch.ones(2, 5)),
+    "channels last": lambda: pm.Abs().fit(images).transform(np.zeros((2, 4, 5, 3))),
+    "another image size": lambda: pm.Abs().fit(images).transform(np.zeros((2, 3, 4, 4))),
+    "images after rows": lambda: pm.Abs().fit(np.zeros((2, 60))).transform(images),
+    "transposed items": lambda: pm.Abs().fit(np.zeros((2, 3, 4))).transform(np.zeros((2, 4, 3))),
+    "images to rows": lambda: pm.Standardize().fit(images),
+    "NaN": lambda: pm.Tanh().fit(missing),
+    "NaN in a frame": lambda: pm.Tanh().fit(pd.DataFrame(missing, columns=["a", "b", "c"])),
+    "NaN in images": lambda: pm.Abs().fit(holes),
+    "NaN in a tensor": lambda: pm.Tanh().fit(torch.from_numpy(missing)),
+    "NaN in sparse rows": lambda: pm.Affine(W[:2]).fit(sparse_nan),
+    "infinity": lambda: pm.Tanh().fit(infinite),
+    "infinity in transform": lambda: fitted().transform(infinite),
+    "too large for float64": lambda: pm.Tanh().fit([[1.0, 10**400]]),
+    "no rows": lambda: pm.Tanh().fit(np.zeros((0, 3))),
+    "no columns": lambda: pm.Tanh().fit(np.zeros((3, 0))),
+    "empty tensor": lambda: pm.Tanh().fit(torch.zeros(0, 3)),
+    "strings": lambda: pm.Tanh().fit([["a", "b"], ["c", "d"]]),
+    "a string column": lambda: pm.Tanh().fit(pd.DataFrame(text)),
+    "a polars string column": lambda: pm.Tanh().fit(pl.DataFrame(text)),
+    "objects": lambda: pm.Tanh().fit(np.array([[object()]], dtype=object)),
+    "ragged": lambda: pm.Tanh().fit([[1.0, 2.0], [3.0]]),
+    "complex": lambda: pm.Tanh().fit(X + 1j),
+    "complex tensor": lambda: pm.Tanh().fit(torch.ones(2, 2, dtype=torch.complex64)),
+    "complex tensor by call": lambda: pm.Tanh()(torch.ones(2, 2, dtype=torch.complex64)),
+    "1-D": lambda: pm.Tanh().fit(X[0]),
+    "1-D tensor by call": lambda: pm.Tanh()(torch.ones(3)),
+    "0-D": lambda: pm.Tanh().fit(3.0),
+    "None": lambda: pm.Tanh().fit(None),
+    "a dict": lambda: pm.Tanh().fit({"a": [1]}),
+    "unknown column": lambda: pm.Select(["heigth"]).fit(frame),
+    "unknown column of an array": lambda: pm.Select(["height"]).fit(X),
+    "missing column": lambda: pm.Abs().fit(frame).transform(frame[["height", "width"]]),
+    "reordered columns": lambda: pm.Abs().fit(frame).transform(frame[["width", "height", "depth"]]),
+    "renamed column": lambda: (
+        pm.Abs().fit(frame).transform(frame.rename(columns={"width": "widht"}))
+    ),
+    "sparse for a dense map": lambda: pm.Tanh().fit(sparse),
+    "sparse for centring": lambda: (pm.Tanh() @ pm.Standardize()).fit(sparse),
+    "negative": lambda: pm.Sqrt().fit(-X),
+    "negative tensor": lambda: pm.Sqrt().fit(torch.from_numpy(-X)),
+    "outside the domain": lambda: pm.Log().fit(X),
+    "outside the restriction": lambda: (
+        pm.Identity().on(pm.Box([0, 0, 0], [5, 5, 5])).fit_transform(X)
+    ),
+    "unfitted transform": lambda: (pm.Tanh() @ pm.Standardize()).transform(X),
+    "unfitted call": lambda: (pm.Tanh() @ pm.Standardize())(torch.ones(2, 3)),
+    "unfitted names": lambda: pm.Standardize().get_feature_names_out(),
+    "names without data": lambda: pm.Tanh().get_feature_names_out(),
+    "wrong number of names": lambda: fitted().get_feature_names_out(["a"]),
+    "other names": lambda: pm.Tanh().fit(frame).get_feature_names_out(["a", "b", "c"]),
+    "decide on another shape than a part": lambda: pm.decide(
+        pm.Affine(W) @ pm.Standardize(), pm.Injective, on=unit
+    ),
+    "weight not finite": lambda: pm.Affine([[np.nan]]).fit([[1.0]]),
+    "weight of another dimension": lambda: pm.Affine(np.ones(100000)).fit(X),
+    "weight of strings": lambda: pm.Affine([["a"] * 1000] * 3).fit(X),
+    "weight complex": lambda: pm.Affine(W * 1j).fit(X),
+    "weight empty": lambda: pm.Affine(np.zeros((0, 2))).fit(X),
+    "bias of another length": lambda: pm.Affine(W, np.ones(3)).fit(X),
+    "wrong type": lambda: pm.RandomFourier(n_components="many").fit(X),
+    "wrong range": lambda: pm.RandomFourier(n_components=0).fit(X),
+    "a huge parameter": lambda: pm.RandomFourier(gamma=[1.0] * 100000).fit(X),
+    "a NaN parameter": lambda: pm.LeakyRelu(float("nan")).fit(X),
+    "a boolean": lambda: pm.Standardize(with_mean="yes").fit(X),
+    "factor": lambda: pm.Scale(np.inf, pm.Abs()).fit(X),
+    "boolean factor": lambda: pm.Scale(True, pm.Abs()).fit(X),
+    "no maps": lambda: pm.Compose(()).fit(X),
+    "not maps": lambda: pm.Concat((pm.Abs(), X)).fit(X),
+    "maps not in a tuple": lambda: pm.Compose(pm.Abs()).fit(X),
+    "restriction without a space": lambda: pm.Abs().on([0, 1]),
+    "restriction of another shape": lambda: pm.Affine(W).on(unit),
+    "assumption that is none": lambda: pm.assume(pm.Abs(), "injective", because="so"),
+    "assumption without a number": lambda: pm.assume(pm.Abs(), pm.Lipschitz, because="so"),
+    "assumption without a map": lambda: pm.assume(X, pm.Injective, because="so"),
+    "weights of rows": lambda: pm.Standardize().fit(X, sample_weight=[1, 2]),
+    "changed array": lambda: changed(),
+    "mismatched composition": lambda: pm.Affine(W) @ pm.Affine(W),
+    "mismatch known after binding": lambda: (pm.Affine(W.T) @ pm.Standardize()).fit(X),
+    "mismatch between bound parts": lambda: (
+        pm.Standardize() @ pm.Affine(W.T) @ pm.Standardize()
+    ).fit(X),
+    "mismatched sum": lambda: pm.Affine(W) + pm.Affine(np.ones((3, 4))),
+    "mismatched sum after binding": lambda: (pm.RandomFourier(4) + pm.Standardize()).fit(X),
+    "mismatched concatenation": lambda: pm.Affine(W) & pm.Affine(W.T),
+    "mismatched tensor product": lambda: pm.Affine(W) * pm.Affine(W.T),
+    "mismatched product": lambda: pm.product(pm.Affine(W), pm.Abs(), widths=(2, -1)),
+    "product of another width": lambda: pm.product(pm.Abs(), pm.Tanh(), widths=(2, 3)).fit(X),
+    "product with wrong widths": lambda: pm.product(pm.Abs(), pm.Tanh(), widths=(2, 0)),
+    "product of nothing": lambda: pm.product(),
+    "product of images": lambda: pm.product(pm.Abs(), pm.Tanh(), widths=(2, 1)).fit(images),
+    "pipe of nothing": lambda: pm.pipe(),
+    "pipe of something else": lambda: pm.pipe(pm.Abs(), X),
+    "operand": lambda: pm.Abs() @ X,
+    "operand on the left": lambda: X * pm.Abs(),
+    "pipe sign": lambda: pm.Abs() | pm.Tanh(),
+    "unknown parameter": lambda: pm.LeakyRelu().set_params(slop=1),
+    "unknown nested parameter": lambda: fitted().set_params(standardize__with_men=True),
+    "unknown part": lambda: fitted().set_params(affine__weight=W),
+    "parameter of a number": lambda: pm.LeakyRelu().set_params(slope__x=1),
+    "fit parameter without routing": lambda: (pm.Tanh() @ pm.Standardize()).fit(
+        X, sample_weight=np.ones(4)
+    ),
+    "fit parameter that nobody asked for": lambda: unrouted(),
+    "names that collide": lambda: (
+        pm.Concat((pm.Abs(), pm.Abs()), verbose_feature_names_out=False)
+        .fit(X)
+        .get_feature_names_out()
+    ),
+    "unknown setting": lambda: pm.set_config(chunks=3),
+    "bad chunk size": lambda: pm.set_config(chunk_bytes=0),
+    "bad device": lambda: pm.set_config(device="nowhere"),
+    "bad progress": lambda: pm.set_config(progress=3),
+    "box of another shape": lambda: pm.Box([0, 0], [1]),
+    "box turned around": lambda: pm.Box([0, 2], [1, 1]),
+    "box of strings": lambda: pm.Box(["a"], ["b"]),
+    "box with NaN": lambda: pm.Box([np.nan] * 1000, [1] * 1000),
+    "ball without radius": lambda: pm.Ball(np.zeros(1000), 0),
+    "ball of strings": lambda: pm.Ball("a", 1),
+    "dimension zero": lambda: pm.Euclidean(0),
+    "dimension not whole": lambda: pm.NonNegative(2.5),
+    "image sizes": lambda: pm.Images(1, 0, 3),
+    "pixel range": lambda: pm.Images(1, 2, 3, 1, 0),
+    "no members": lambda: pm.Finite([]),
+    "product of spaces of images": lambda: pm.spaces.Product((pm.Images(1, 2, 2),)),
+    "points of another shape": lambda: unit.contains(X),
+    "decide without a map": lambda: pm.decide(X, pm.Injective, on=unit),
+    "decide without a property": lambda: pm.decide(pm.Abs(), "injective", on=unit),
+    "decide without a space": lambda: pm.decide(pm.Abs(), pm.Injective),
+    "decide on something else": lambda: pm.decide(pm.Abs(), pm.Injective, on=[0, 1]),
+    "decide on another shape": lambda: pm.decide(pm.Affine(W), pm.Injective, on=unit),
+    "decide outside the domain": lambda: pm.decide(pm.Log(), pm.Injective, on=around),
+    "a verdict as a truth value": lambda: bool(pm.decide(pm.Abs(), pm.Injective, on=around)),
+    "a property as a truth value": lambda: bool(pm.Injective),
+    "a contradiction": lambda: pm.decide(
+        pm.assume(pm.Abs(), pm.Injective, because="so"), pm.Injective, on=around
+    ),
+}
+
+
+def sections():
+    parts = re.split(r"^## (.*)\n", TEXTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {title: text.rstrip("\n") for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def raised(case):
+    with pytest.raises(pm.errors.PhimapsError) as caught:
+        TABLE[case]()
+    return caught.value
+
+
+def state(phi):
+    """Everything that a map holds, its parts included, by identity."""
+    parts = phi.get_params(deep=True)
+    inside = [vars(p) for p in parts.values() if isinstance(p, pm.FeatureMap)]
+    return [{k: id(v) for k, v in held.items()} for held in (vars(phi), *inside)]
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Every method that may refuse compares the map before and after."""
+
+    def watch(name):
+        original = getattr(Estimator, name)
+
+        def method(self, *args, **kwargs):
+            before = state(self)
+            try:
+                return original(self, *args, **kwargs)
+            except Exception:
+                assert state(self) == before
+                raise
+
+        monkeypatch.setattr(Estimator, name, method)
+
+    for name in ("_fit", "bind", "transform", "__call__", "set_params", "get_feature_names_out"):
+        watch(name)
+
+
+def test_the_table_and_the_texts_are_the_same_cases():
+    assert list(sections()) == list(TABLE)
+    assert len(TABLE) > 100
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_the_message_is_this_one(case, watched):
+    arrays = [X, W, missing, infinite, images, holes, sparse.data, sparse_nan.data]
+    before = [a.tobytes() for a in arrays]
+    error = raised(case)
+    assert f"{type(error).__name__}: {error}" == sections()[case]
+    assert [a.tobytes() for a in arrays] == before
+    assert frame.equals(pd.DataFrame(X, columns=["height", "width", "depth"]))
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_the_message_has_its_four_parts(case):
+    error = raised(case)
+    what, got, need, do = str(error).rsplit("\n", 3)
+    assert got.startswith("  got:  ")
+    assert need.startswith("  need: ")
+    assert do.startswith("  do:   ")
+    # scikit-learn's own checks read its lines about column names.
+    assert "\n" not in what or what.startswith("The feature names should match")
+    assert all(len(line) > 8 for line in (got, need, do))
+    assert len(str(error)) < 700, "nobody reads more, and no array belongs in a message"
+    assert isinstance(error, ValueError | TypeError | RuntimeError | AttributeError)
+
+
+def test_errors_survive_other_processes():
+    error = raised("wrong width")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert (again.what, again.got, again.need, again.do) == (
+        error.what,
+        error.got,
+        error.need,
+        error.do,
+    )
