@@ -37,7 +37,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((10_000, 64))
     phi = pm.RandomFourier(n_components=2048, gamma="scale").fit(X)
-    weight, scale = torch.from_numpy(phi.map_.array("weight")), phi.map_.scale
+    weight, scale = torch.tensor(phi.map_.array("weight")), phi.map_.scale
 
     def by_hand(x: torch.Tensor) -> torch.Tensor:
         phase = x @ weight

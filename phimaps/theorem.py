@@ -42,14 +42,17 @@ class Premise:
 
     Parameters
     ----------
-    where : {"self", "each", "first", "rest", "last", "pivot", "others", "before"}
+    where : {"self", "each", "first", "rest", "last", "pivot", "others", "before", "derived"}
         The map itself, or which of its parts; "before" are those before the pivot. A row with a
-        pivot is tried with every part.
+        pivot is tried with every part. "derived" is another map, made from this one.
     claim : Property
+    make : callable, optional
+        For "derived": (case) to the other map, asked about on the same space.
     """
 
     where: str
     claim: Property
+    make: Callable[[Case], Any] | None = None
 
     def targets(self, case: Case) -> list[Part]:
         """The maps that the claim is about."""
@@ -58,6 +61,8 @@ class Premise:
             return [Part(case.map, Image(case.on, case.on))]
         if self.where == "pivot":
             return [parts[pivot]] if pivot is not None else []
+        if self.where == "derived" and self.make is not None:
+            return [Part(self.make(case), Image(case.on, case.on))]
         if self.where == "before":
             return parts[:pivot]
         if self.where == "others":
@@ -250,7 +255,8 @@ class Search:
         for premise in row.given:
             if isinstance(premise, Condition):
                 if not premise.test(case):
-                    unmet.append((premise.text, None, None))
+                    # Nothing that is proved of the parts can make up for it.
+                    return [(premise.text, None, None)], [], {}
                 continue
             listed = numbers.setdefault((premise.where, premise.claim.name), [])
             for part in premise.targets(case):

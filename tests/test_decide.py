@@ -201,3 +201,36 @@ def test_an_open_map_of_unknown_shape_is_unknown_until_it_is_bound():
     assert verdict.missing[0].startswith("phi.bind(X): ")
     bound = phi.bind(np.random.default_rng(0).normal(size=(9, 3)))
     assert pm.decide(bound, pm.Injective, on=pm.Euclidean(3)).holds is False
+
+
+def test_a_chain_of_affine_maps_is_one_matrix_with_exact_constants():
+    chain = pm.Flatten() @ pm.AvgPool2d(2) @ pm.Conv2d(np.arange(9.0).reshape(1, 1, 3, 3) ** 1.5)
+    on = pm.Images(1, 6, 6)
+    basis = np.eye(36).reshape(36, 1, 6, 6)
+    matrix = chain(basis) - chain(np.zeros((1, 1, 6, 6)))
+    low, high = pm.decide(chain, pm.Lipschitz, on=on).value
+    top = np.linalg.svd(matrix, compute_uv=False)[0]
+    # Fewer outputs than inputs: the chain is not worked out, and the product is only a bound.
+    assert low <= top <= high
+    square = pm.Affine([[1.0, 0.0], [1.0, 1.0]]) @ pm.Affine([[1.0, 1.0], [0.0, 1.0]])
+    plane = pm.Euclidean(2)
+    singular = np.linalg.svd([[2.0, 1.0], [1.0, 1.0]], compute_uv=False)
+    for goal, value in ((pm.Lipschitz, singular[0]), (pm.LowerLipschitz, singular[1])):
+        low, high = pm.decide(square, goal, on=plane).value
+        assert low <= value <= high
+        assert high - low < 1e-12
+
+
+def test_the_pooled_activation_of_both_signs_keeps_what_the_pooled_layer_keeps():
+    images = np.random.default_rng(0).random((30, 1, 6, 6))
+    layer = pm.PatchPCAConv2d(9, 3, padding=1).bind(images)
+    pool = pm.Flatten() @ pm.AvgPool2d(3, 2, 1)
+    on = pm.Images(1, 6, 6)
+    kept = pm.decide(pool @ layer, pm.LowerLipschitz, on=on)
+    both = pm.decide(pool @ pm.CRelu() @ layer, pm.LowerLipschitz, on=on)
+    assert kept.holds is True
+    assert both.value[0] == pytest.approx(kept.value[0] / 2**0.5)
+    assert pm.decide(pm.models.MLP() @ (pool @ pm.CRelu() @ layer), pm.Universal, on=on).holds
+    # Maxima are not averages: nothing follows.
+    lost = pm.Flatten() @ pm.MaxPool2d(2) @ pm.CRelu() @ layer
+    assert pm.decide(lost, pm.Injective, on=on).holds is not True

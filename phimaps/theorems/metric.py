@@ -11,7 +11,7 @@ from ..interval import add, multiply, root_sum_squares
 from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale, Sum, Tensor
 from ..property import Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
 from ..theorem import Case, Numbers, Premise, theorem
-from .topology import CONSTANT, INSIDE, ZERO, _constant_factor
+from .topology import INSIDE, ZERO, _constant_factor
 
 QUANTITIES = (Lipschitz, LowerLipschitz, Bounded)
 
@@ -167,8 +167,7 @@ theorem(
     LowerLipschitz,
     Tensor,
     Premise("pivot", LowerLipschitz),
-    CONSTANT,
-    statement="a factor times a constant c ≠ 0 stands among the coordinates",
+    statement="a factor times a constant c stands among the coordinates",
     source="|f(x)⊗g(x) - f(y)⊗g(y)| >= |c| |f(x) - f(y)|",
     bound=lambda case, n: multiply(
         [n["pivot", "LowerLipschitz"][0], np.nextafter(_constant_factor(case), 0)], up=False
@@ -265,17 +264,16 @@ for claim in QUANTITIES:
             source="|c f(x) - c f(y)| = |c| |f(x) - f(y)| and |c f(x)| = |c| |f(x)|",
             bound=_factor(sign.upper, claim.name),
         )
-for claim in (Lipschitz, Bounded):
-    theorem(
-        f"scale-zero-{claim.name.lower()}",
-        claim,
-        Scale,
-        Premise("each", Bounded),
-        ZERO,
-        statement="the multiple by 0 of a map with finite values is the constant 0",
-        source="0 f(x) = 0",
-        bound=lambda case, n: 0.0,
-    )
+theorem(
+    "scale-zero-lipschitz",
+    Lipschitz,
+    Scale,
+    Premise("each", Bounded),
+    ZERO,
+    statement="the multiple by 0 of a map with finite values is the constant 0",
+    source="0 f(x) = 0",
+    bound=lambda case, n: 0.0,
+)
 
 
 # --- product -----------------------------------------------------------------------------------

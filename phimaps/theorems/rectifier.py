@@ -122,9 +122,8 @@ theorem(
     ~Injective,
     Compose,
     Premise("before", Affine),
-    Condition("the rectifier follows", _rectifies),
     Condition(
-        "at some inner point fewer units are active than there are coordinates",
+        "of a rectifier fewer units are active at some inner point than there are coordinates",
         lambda case: _rectifies(case) and _thin_point(case) is not None,
     ),
     statement="where fewer units are active than there are coordinates, a direction is not seen",

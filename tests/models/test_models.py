@@ -63,7 +63,7 @@ def test_in_a_pipeline_and_a_grid_search_over_nested_names():
     grid = {"pullback__map__randomfourier__gamma": [0.001, 0.05], "pullback__model__alpha": [0.1]}
     search = GridSearchCV(make_pipeline(StandardScaler(), model), grid, cv=3).fit(X, y)
     assert search.best_score_ > 0.9
-    assert model.map.maps[1].gamma == 1.0
+    assert model.map.maps[1].gamma == "scale"
     again = pickle.loads(pickle.dumps(search))
     np.testing.assert_array_equal(again.predict(X), search.predict(X))
     assert cross_val_score(model, X, y, cv=3).mean() > 0.3
