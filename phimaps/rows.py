@@ -19,7 +19,7 @@ __all__ = ["apply", "as_tensor", "carry", "dense", "dense_pieces", "device_of"]
 
 # What the steps of a map hand on stays in a processor's cache in chunks of this many bytes: twice
 # as fast as chunks that do not fit.
-CACHED = 4 * 2**20
+CACHED = 16 * 2**20
 # A map that is a single step hands nothing on, and chunks would only add a copy.
 AT_ONCE = 8
 

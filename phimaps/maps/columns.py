@@ -64,8 +64,7 @@ class Columns(FeatureMap):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import phimaps as pm
+    >>> import numpy as np, phimaps as pm
     >>> phi = pm.Columns("1", "x0 / x1", "x0 * x1", x1=(0.1, 50))
     >>> phi.fit_transform(np.array([[3.0, 2.0], [1.0, 4.0]]))
     array([[1.  , 1.5 , 6.  ],
@@ -80,6 +79,7 @@ class Columns(FeatureMap):
     columns: tuple[str, ...] | None = None
 
     _parameter_constraints = dict.fromkeys(PARAMETERS, "no_validation")  # type: ignore
+    at_once = True
 
     def __init__(
         self, /, *expressions: Any, on_domain_error: str | float = "raise", **ranges: Any

@@ -238,7 +238,7 @@ class Program:
         DomainError
             For the first row outside the domain, with the policy "raise".
         """
-        if torch.is_grad_enabled():
+        if x.requires_grad and torch.is_grad_enabled():
             return self._with_gradient(x, policy)
         out = x.new_empty((len(x), len(self.outputs)))
         # A device has no cache to stay in, and pays for each start.

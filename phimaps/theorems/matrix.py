@@ -13,13 +13,12 @@ from ..maps.pool import AvgPool2d
 from ..maps.vector import Flatten
 from ..proof import Strength
 from ..property import Affine, Lipschitz, LowerLipschitz
-from ..spaces import Box
-from ..theorem import Case, Condition, Premise, theorem
+from ..spaces import Box, Euclidean
+from ..theorem import TABLE, Case, Condition, Premise, Search, theorem
 
 # Beyond this many inputs or entries the matrix of a chain is not worked out.
 WIDEST, LARGEST = 256, 2**18
 
-EACH = Premise("each", Affine)
 INTERIOR = Condition("the space has interior", lambda case: case.on.interior)
 
 
@@ -32,12 +31,25 @@ def _column(case: Case, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low.ravel(), high.ravel()
 
 
-def _small(case: Case) -> bool:
-    n = case.on.size
-    if n > WIDEST or len(case.map.maps) < 2 or not case.map.closed:
-        return False
-    width = int(np.prod(case.map.out_shape(case.on.shape)))
-    return width >= n and n * width <= LARGEST
+def _everywhere(case: Case) -> bool:
+    """Whether the chain is affine on all of R^n, for that is where its columns are computed.
+
+    A map may be affine on the space and not beyond it, as a rectifier on one side of its kink.
+    """
+    key = ("affine", case.on.shape)
+    if key not in case.map._cache:
+        n, whole = case.on.size, Euclidean(case.on.shape)
+        case.map._cache[key] = (
+            n <= WIDEST
+            and case.map.closed
+            and n * int(np.prod(case.map.out_shape(case.on.shape))) <= LARGEST
+            and Search(TABLE).prove(case.map, Affine, whole) is not None
+        )
+    return case.map._cache[key]
+
+
+def _no_narrower(case: Case) -> bool:
+    return bool(np.prod(case.map.out_shape(case.on.shape)) >= case.on.size)
 
 
 def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -51,13 +63,14 @@ def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
         n = case.on.size
         zero = _column(case, np.zeros(n))
         columns = [_column(case, row) for row in np.eye(n)]
-        low = np.stack([c[0] - zero[1] for c in columns])
-        high = np.stack([c[1] - zero[0] for c in columns])
-        middle = low / 2 + high / 2
-        # The factor covers the rounding of these few operations themselves.
-        size = np.maximum(np.abs(low), np.abs(high))
-        radius = (high - low) + 8 * np.finfo(np.float64).eps * size
-        slack = float(np.linalg.norm(radius)) * (1 + 1e-9)
+        with np.errstate(invalid="ignore", over="ignore"):
+            low = np.stack([c[0] - zero[1] for c in columns])
+            high = np.stack([c[1] - zero[0] for c in columns])
+            middle = low / 2 + high / 2
+            # The factor covers the rounding of these few operations themselves.
+            size = np.maximum(np.abs(low), np.abs(high))
+            radius = (high - low) + 8 * np.finfo(np.float64).eps * size
+            slack = float(np.linalg.norm(radius)) * (1 + 1e-9)
         if not np.isfinite(middle).all() or not np.isfinite(slack):
             least, most = np.zeros(n), np.full(n, np.inf)
         else:
@@ -67,7 +80,8 @@ def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return case.map._cache[key]
 
 
-SMALL = Condition("the matrix of the chain is small enough to be worked out", _small)
+LINEAR = Condition("the chain is affine on all of R^n, its matrix of a moderate size", _everywhere)
+INJECTIVE_SHAPE = Condition("there are no fewer outputs than inputs", _no_narrower)
 STATEMENT = "a chain of affine maps is one matrix, whose singular values are certified"
 SOURCE = "columns enclosed by interval arithmetic; Weyl's inequality; Rump 2011"
 
@@ -75,8 +89,7 @@ theorem(
     "chain-lipschitz",
     Lipschitz,
     Compose,
-    EACH,
-    SMALL,
+    LINEAR,
     statement=STATEMENT,
     source=SOURCE,
     bound=lambda case, n: float(_singular(case)[1].max()),
@@ -86,8 +99,7 @@ theorem(
     "chain-stretches",
     ~Lipschitz,
     Compose,
-    EACH,
-    SMALL,
+    LINEAR,
     INTERIOR,
     statement=STATEMENT,
     source=SOURCE,
@@ -98,8 +110,8 @@ theorem(
     "chain-lower-lipschitz",
     LowerLipschitz,
     Compose,
-    EACH,
-    SMALL,
+    LINEAR,
+    INJECTIVE_SHAPE,
     statement=STATEMENT,
     source=SOURCE,
     bound=lambda case, n: float(_singular(case)[0].min()),
@@ -109,8 +121,7 @@ theorem(
     "chain-shrinks",
     ~LowerLipschitz,
     Compose,
-    EACH,
-    SMALL,
+    LINEAR,
     INTERIOR,
     statement=STATEMENT,
     source=SOURCE,
@@ -120,12 +131,18 @@ theorem(
 
 
 def _halves_meet(case: Case) -> bool:
-    """Whether a concatenated rectifier is followed only by averages and Flatten."""
+    """Whether a concatenated rectifier of images is followed only by averages, then Flatten."""
     parts = case.map.maps
     places = [i for i, m in enumerate(parts) if isinstance(m, CRelu)]
-    if len(places) != 1 or places[0] in (0, len(parts) - 1):
+    if len(places) != 1 or places[0] in (0, len(parts) - 1) or not case.map.closed:
         return False
-    return all(isinstance(m, AvgPool2d | Flatten) for m in parts[places[0] + 1 :])
+    shape = case.on.shape
+    for part in parts[: places[0]]:
+        shape = part.out_shape(shape)
+    # A pool that reads a vector as an image might average over both halves.
+    after = [isinstance(m, Flatten) for m in parts[places[0] + 1 :]]
+    averages = all(isinstance(m, AvgPool2d | Flatten) for m in parts[places[0] + 1 :])
+    return len(shape) == 3 and averages and after == sorted(after)
 
 
 def _without_rectifier(case: Case) -> Any:
@@ -138,7 +155,7 @@ theorem(
     "crelu-averages-lower-lipschitz",
     LowerLipschitz,
     Compose,
-    Condition("the concatenated rectifier is followed only by averages", _halves_meet),
+    Condition("the concatenated rectifier of images is followed only by averages", _halves_meet),
     Premise("derived", LowerLipschitz, _without_rectifier),
     statement="the averages of relu(z) and relu(-z) differ by those of z",
     source=(
