@@ -102,10 +102,10 @@ def _kernel_vector(weight: np.ndarray) -> np.ndarray:
         return np.linalg.svd(weight, full_matrices=False)[0][:, -1]
     # What a generic vector leaves outside the column space; twice, to lose no digits.
     basis = np.linalg.qr(weight)[0]
-    vector: np.ndarray = np.random.default_rng(0).standard_normal(n)
+    vector = np.random.default_rng(0).standard_normal((n, 1))
     for _ in range(2):
         vector = vector - basis @ (basis.T @ vector)
-    return vector / float(np.linalg.norm(vector))
+    return (vector / np.linalg.norm(vector)).ravel()
 
 
 @final

@@ -50,7 +50,7 @@ class Curve(FeatureMap):
     low_open: ClassVar[bool] = False
     # How far the turning points, bends and flats may be from where they are said to be.
     margin: ClassVar[float] = 0.0
-    # The absolute error of values and slopes, where terms cancel and a relative one says nothing.
+    # The absolute error of slopes, where terms cancel and a relative one says nothing.
     noise: ClassVar[float] = 0.0
     # Whether values and slopes at representable points are computed without rounding.
     exact: ClassVar[bool] = False

@@ -19,8 +19,6 @@ from ..theorem import TABLE, Case, Condition, Premise, Search, theorem
 # Beyond this many inputs or entries the matrix of a chain is not worked out.
 WIDEST, LARGEST = 256, 2**18
 
-INTERIOR = Condition("the space has interior", lambda case: case.on.interior)
-
 
 def _column(case: Case, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An enclosure of the chain's value at a point."""
@@ -81,6 +79,7 @@ def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 LINEAR = Condition("the chain is affine on all of R^n, its matrix of a moderate size", _everywhere)
+INTERIOR = Condition("the space has interior", lambda case: case.on.interior)
 INJECTIVE_SHAPE = Condition("there are no fewer outputs than inputs", _no_narrower)
 STATEMENT = "a chain of affine maps is one matrix, whose singular values are certified"
 SOURCE = "columns enclosed by interval arithmetic; Weyl's inequality; Rump 2011"

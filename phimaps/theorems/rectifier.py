@@ -28,17 +28,20 @@ def _before(case: Case, x: np.ndarray) -> np.ndarray:
     return values.reshape(len(x), -1).numpy()
 
 
-def _matrix(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
-    """(W, b) with W x + b what reaches the rectifier, up to rounding."""
-    n, shape = case.on.size, case.on.shape
-    basis = np.concatenate([np.zeros((1, n)), np.eye(n)]).reshape(n + 1, *shape)
+def _matrix(
+    case: Case, middle: np.ndarray, half: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(W, b) with W x + b what reaches the rectifier from the box, up to rounding."""
+    n = case.on.size
     if n * n > LARGEST or not all(m.closed for m in case.map.maps[: case.pivot]):
         return None
-    values = _before(case, basis[:1])
-    if n * values.shape[1] > LARGEST:
+    # Outside the space the steps before need not be affine, nor defined.
+    points = np.concatenate([middle[None], middle + np.diag(half)]).reshape(-1, *case.on.shape)
+    if n * _before(case, points[:1]).shape[1] > LARGEST:
         return None
-    values = _before(case, basis)
-    return (values[1:] - values[0]).T, values[0]
+    values = _before(case, points)
+    weight = ((values[1:] - values[0]) / half[:, None]).T
+    return weight, values[0] - weight @ middle
 
 
 def _thin_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -48,13 +51,15 @@ def _thin_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     rectifier from a small box around the point.
     """
     box = case.on.inner_box()
-    found = _matrix(case) if box is not None else None
-    if box is None or found is None:
+    if box is None:
         return None
-    weight, bias = found
     low = np.maximum(box.low.ravel(), box.centre.ravel() - 100.0)
     high = np.minimum(box.high.ravel(), box.centre.ravel() + 100.0)
     middle, half = (low + high) / 2, (high - low) / 2 * 0.98
+    found = _matrix(case, middle, half)
+    if found is None:
+        return None
+    weight, bias = found
     rng = np.random.default_rng(0)
     points = middle + rng.uniform(-1, 1, size=(256, len(middle))) * half
     points = np.concatenate([middle[None], points, middle + np.sign(points - middle) * half])

@@ -1,0 +1,8 @@
+"""Tools that test maps, theorems and claims: for this library's own suite and for yours."""
+
+from .evidence import Counterexample as Counterexample
+from .falsify import claims as claims
+from .falsify import falsify as falsify
+from .precise import formula as formula
+from .precise import precise as precise
+from .probe import Probe as Probe

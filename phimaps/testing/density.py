@@ -1,0 +1,105 @@
+"""Attacks on the universality of F_φ, and on its contrary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..models import Pullback
+from ..property import Property, Universal
+from ..witness import Collision
+from .collide import collision, injective
+from .evidence import Counterexample
+from .probe import Probe, rows
+from .topology import jump
+
+__all__ = ["universal"]
+
+# How well members of F_φ must fit, on points that they have not seen, to count as dense.
+FIT = 1e-3
+
+
+def universal(
+    probe: Probe, claim: Property, number: float, model: Any, witness: Collision | None
+) -> Counterexample | None:
+    """Attack the claim that {f∘φ : f in F} is dense in C(K), or is not."""
+    if claim.holds:
+        return _obstacle(probe, claim, model)
+    if witness is not None:
+        return injective(probe, claim, number, witness)
+    return _fits(probe, claim, model)
+
+
+def _obstacle(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
+    if (found := collision(probe)) is not None:
+        return Counterexample(repr(claim), f"φ merges two points: {found[2]}", found[:2])
+    if (torn := jump(probe)) is not None:
+        return Counterexample(
+            repr(claim), f"f∘φ is not continuous: φ jumps by {torn[2]:.3g}", torn[:2]
+        )
+    if model.finite_dimensional:
+        measure = _annihilator(probe)
+        if measure is not None:
+            text = f"Σ c_i f(φ(x_i)) = 0 for every f in F, with {len(measure)} points"
+            return Counterexample(repr(claim), text, tuple(measure))
+    return None
+
+
+def _annihilator(probe: Probe) -> np.ndarray | None:
+    """More distinct points than F_φ has dimensions: then some c ≠ 0 annihilates it."""
+    dimension = probe.values.shape[1] + 1
+    points = np.unique(rows(probe.points), axis=0)
+    if len(points) <= dimension:
+        return None
+    return points[: dimension + 1].reshape(-1, *probe.on.shape)
+
+
+def _fits(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
+    if not probe.on.infinite:
+        points, index = np.unique(rows(probe.points), axis=0, return_index=True)
+        design = np.concatenate([np.ones((len(points), 1)), probe.values[index]], axis=1)
+        if np.isfinite(design).all() and np.linalg.matrix_rank(design) == len(points):
+            text = f"affine functions of φ take all values on {len(points)} points"
+            return Counterexample(repr(claim), text, certain=False)
+        return None
+    if not probe.on.compact or probe.on.size > 2 or _affine_only(model):
+        return None
+    rng = np.random.default_rng(probe.seed + 8)
+    points = probe.on.sample(1600, rng)
+    features = probe(points)
+    if not np.isfinite(features).all():
+        return None
+    spread = features.std(axis=0)
+    features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    weight = rng.standard_normal((features.shape[1], 500)) * rng.choice([0.5, 1, 3], 500)
+    hidden = np.maximum(features @ weight + rng.uniform(-4, 4, 500), 0.0)
+    design = np.concatenate([np.ones((len(points), 1)), features, hidden, hidden**2], axis=1)
+    place = (rows(points) - probe.low.ravel()) / np.maximum(probe.width.ravel(), 1e-300)
+    targets = np.stack(
+        [np.sin(place @ rng.standard_normal(place.shape[1]) * 3 + s) for s in range(4)]
+        + [place[:, 0]],
+        axis=1,
+    )
+    solution = np.linalg.lstsq(design[:1200], targets[:1200], rcond=1e-12)[0]
+    error = float(np.abs(design[1200:] @ solution - targets[1200:]).max())
+    if error < FIT:
+        text = f"members of F_φ fit {targets.shape[1]} targets to {error:.2g} on unseen points"
+        return Counterexample(repr(claim), text, certain=False)
+    return None
+
+
+def _affine_only(model: Any) -> bool:
+    return bool(model.finite_dimensional) or getattr(model, "activation", "") == "identity"
+
+
+def subject(phi: Any) -> tuple[Any, Any]:
+    """The map and, for a pull-back, its model class."""
+    model = phi.model if isinstance(phi, Pullback) else None
+    phi = phi.map if model is not None else phi
+    return vars(phi).get("map_", phi), model
+
+
+def about(claim: Property) -> bool:
+    """Whether the claim is about a class of functions and not about a map."""
+    return claim.name == Universal.name

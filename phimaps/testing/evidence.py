@@ -1,0 +1,164 @@
+"""What a counterexample is, and how float evidence becomes certain or is dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+from .precise import mpmath, traced
+from .probe import Probe, project
+
+__all__ = ["Counterexample"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Counterexample:
+    """Why a signed claim cannot hold: plain data, printable.
+
+    Parameters
+    ----------
+    claim : str
+        The claim.
+    text : str
+        What was found, with its numbers.
+    points : tuple of ndarray
+        The points at which it was found.
+    certain : bool
+        Whether the numbers hold for real arithmetic. A claim that something exists can only be
+        contradicted by not finding it; that is never certain.
+    """
+
+    claim: str
+    text: str
+    points: tuple[np.ndarray, ...] = ()
+    certain: bool = True
+
+    def __str__(self) -> str:
+        at = "; ".join(np.array2string(p, precision=17, threshold=12) for p in self.points)
+        how = "" if self.certain else " (not found by search)"
+        return f"{self.claim} is contradicted: {self.text}{how}" + (f" at {at}" if at else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counterexample as JSON-serialisable data."""
+        return {
+            "kind": "counterexample",
+            "claim": self.claim,
+            "text": self.text,
+            "points": [p.tolist() for p in self.points],
+            "certain": self.certain,
+        }
+
+
+def wobble(probe: Probe, x: np.ndarray) -> float:
+    """A generous bound for the rounding error of the float64 value at a point.
+
+    The same map in float32 errs 2^29 times as much, in its inner steps too, which noise on the
+    input alone would not reveal.
+    """
+    rng = np.random.default_rng(0)
+    jitter = 1 + rng.uniform(-1, 1, (8, *x.shape)) * np.finfo(np.float64).eps
+    near = np.ascontiguousarray(project(probe.on, np.concatenate([x[None], x[None] * jitter])))
+    try:
+        with torch.no_grad():
+            full = probe.phi.forward(torch.from_numpy(near)).flatten(1)
+            half = probe.phi.forward(torch.from_numpy(near).float()).flatten(1).double()
+    except Exception:
+        return float("inf")
+    values = full.numpy()
+    spread = np.abs(values - values[0]).max(initial=0.0)
+    shadow = float((full - half).abs().max()) * 2.0**-29 if full.numel() else 0.0
+    noise = 8 * spread + 64 * shadow + 64 * np.spacing(np.abs(values).max(initial=0.0))
+    return float(noise) if np.isfinite(noise) else float("inf")
+
+
+def gap_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+    """Certain bounds for |φ(x) - φ(y)|, equal where the formula is known."""
+    fx, _ = traced(probe.phi, x, 60)
+    fy, _ = traced(probe.phi, y, 60)
+    if fx is not None and fy is not None:
+        with mpmath.workdps(60):
+            gap = mpmath.sqrt(sum((a - b) ** 2 for a, b in zip(fx.flat, fy.flat, strict=True)))
+        return gap, gap
+    values = probe(np.stack([x, y]))
+    near = float(np.linalg.norm(values[0] - values[1]))
+    slack = (wobble(probe, x) + wobble(probe, y)) * np.sqrt(max(values.shape[1], 1))
+    return max(0.0, near - slack), near + slack
+
+
+def ratio_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+    """Certain bounds for |φ(x) - φ(y)| / |x - y|."""
+    low, high = gap_bounds(probe, x, y)
+    if mpmath is None:
+        apart = float(np.linalg.norm((x - y).ravel()))
+        return low / apart * (1 - 1e-14), high / apart * (1 + 1e-14)
+    with mpmath.workdps(60):
+        squares = (
+            (mpmath.mpf(float(a)) - mpmath.mpf(float(b))) ** 2
+            for a, b in zip(x.flat, y.flat, strict=True)
+        )
+        apart = mpmath.sqrt(sum(squares))
+        # The last digits are the rounding of this computation.
+        return low / apart * (1 - mpmath.mpf("1e-50")), high / apart * (1 + mpmath.mpf("1e-50"))
+
+
+def norm_bounds(probe: Probe, x: np.ndarray) -> tuple[Any, Any]:
+    """Certain bounds for |φ(x)|."""
+    fx, _ = traced(probe.phi, x, 60)
+    if fx is not None:
+        with mpmath.workdps(60):
+            norm = mpmath.sqrt(sum(v * v for v in fx.flat))
+            return norm * (1 - mpmath.mpf("1e-50")), norm * (1 + mpmath.mpf("1e-50"))
+    near = float(np.linalg.norm(probe(x[None])[0]))
+    slack = wobble(probe, x) * 8
+    return near - slack, near + slack
+
+
+class _Watch(TorchFunctionMode):
+    """Remembers the greatest finite size, and whether an infinity was met on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.greatest, self.infinite = 0.0, False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and out.is_floating_point() and out.numel():
+            size = out.detach().abs()
+            self.infinite |= bool(torch.isinf(size).any())
+            size = size[torch.isfinite(size)]
+            self.greatest = max(self.greatest, float(size.max()) if size.numel() else 0.0)
+        return out
+
+
+def undefined_point(probe: Probe) -> tuple[np.ndarray, str] | None:
+    """A point of the space at which φ has no value, though nothing overflowed."""
+    groups = [(probe.points, probe.values), *probe.lines]
+    if probe.refused is not None:
+        return probe.refused, "φ is not defined there"
+    for points, values in groups:
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        for x in points[bad[:8]]:
+            if _undefined(probe, x):
+                return x, "φ has no finite value there"
+    return None
+
+
+def _undefined(probe: Probe, x: np.ndarray) -> bool:
+    with torch.no_grad(), _Watch() as watch:
+        probe.phi.forward(torch.from_numpy(x[None]))
+    if not watch.infinite and watch.greatest < 1e300:
+        return True
+    # A pole is surrounded by moderate values, an overflow is not.
+    for near in (x * (1 + 1e-9) + 1e-9, x * (1 - 1e-9) - 1e-9):
+        moved = probe.inside(near[None])
+        if len(moved) and not np.array_equal(moved[0], x):
+            with torch.no_grad(), _Watch() as watch:
+                probe.phi.forward(torch.from_numpy(moved))
+            if not watch.infinite and watch.greatest < 1e200:
+                return True
+    return False

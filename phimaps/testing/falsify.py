@@ -1,0 +1,178 @@
+"""`falsify`: the strongest reasonable numerical attack on each signed claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from ..errors import OperandError, ParameterError
+from ..map import as_map, show
+from ..proof import Verdict
+from ..property import Property
+from ..spaces import Space
+from ..witness import Collision
+from .collide import injective
+from .density import about, subject, universal
+from .evidence import Counterexample, undefined_point
+from .metric import bounded, lipschitz
+from .probe import Probe
+from .topology import affine, continuous
+
+__all__ = ["ATTACKS", "claims", "falsify"]
+
+Attack = Callable[[Probe, Property, float], Counterexample | None]
+
+# One attack for each property; it takes either sign of the claim.
+ATTACKS: dict[str, Attack] = {
+    "Affine": affine,
+    "Bounded": bounded,
+    "Continuous": continuous,
+    "Injective": injective,
+    "Lipschitz": lipschitz,
+    "LowerLipschitz": lipschitz,
+    "Universal": universal,  # type: ignore[dict-item]
+}
+
+
+def claims(verdict: Verdict) -> list[Property]:
+    """The signed claims that a verdict makes.
+
+    Parameters
+    ----------
+    verdict : Verdict
+
+    Returns
+    -------
+    list of Property
+        For a property with a number, one claim for each end of the interval that says something.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> claims(pm.decide(pm.Relu(), pm.Lipschitz, on=pm.Box([-1.0], [1.0])))
+    [Lipschitz(1), ~Lipschitz(1)]
+    """
+    goal = verdict.goal.base
+    if goal.quantity is None:
+        if verdict.holds is None:
+            return []
+        return [goal if verdict.holds == verdict.goal.holds else ~goal]
+    if verdict.value is None:
+        return []
+    low, high = verdict.value
+    upper, lower = (goal, ~goal) if goal.quantity == "least" else (~goal, goal)
+    made = [claim(end) for claim, end in ((upper, high), (lower, low)) if not claim.trivial(end)]
+    return sorted(made, key=lambda claim: not claim.holds)
+
+
+def falsify(
+    phi: Any,
+    goal: Any,
+    on: Space | None = None,
+    random_state: int = 0,
+    budget: float = 1.0,
+    witness: Collision | None = None,
+    probe: Probe | None = None,
+) -> Counterexample | None:
+    """Try to contradict a signed claim by computation, without the library's own reasoning.
+
+    Rounding cannot raise a false alarm: what floating point suggests is computed again with more
+    digits, and where no formula for that is known, the wobble of the values is allowed for. A claim
+    that something exists (``~Lipschitz(2)``: the constant reaches 2) is contradicted by not finding
+    it; such an answer says ``certain=False``.
+
+    Parameters
+    ----------
+    phi : FeatureMap, or model class pulled back
+        Closed, or fitted.
+    goal : Property
+        The claim: ``pm.Injective``, ``~pm.Injective``, ``pm.Lipschitz(2.0)``, ``~pm.Lipschitz(2)``.
+    on : Space, optional
+        Default: the map's own domain.
+    random_state : int, default 0
+    budget : float, default 1
+        Scales the search; 1 takes some tens of milliseconds for a small map.
+    witness : Collision, optional
+        For ``~Injective`` and ``~Universal``: the witness to test instead.
+    probe : Probe, optional
+        To share evaluations between several attacks on one map and space.
+
+    Returns
+    -------
+    Counterexample or None
+
+    Raises
+    ------
+    OperandError
+        When `goal` is not a property.
+    ParameterError
+        When no space is given and the map fixes none, or a model class is missing.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> print(falsify(pm.Relu(), pm.Injective, on=pm.Box([-1.0], [1.0])))
+    Injective is contradicted: φ(x) = φ(y): equal to 1500 digits at ...
+    >>> falsify(pm.Tanh(), pm.Injective, on=pm.Box([40.0], [50.0])) is None
+    True
+    """
+    claim = getattr(goal, "as_property", goal)
+    if not isinstance(claim, Property):
+        raise OperandError(
+            "falsify attacks a claim.",
+            got=show(goal),
+            need="a signed property, such as pm.Injective or ~pm.Lipschitz(2.0)",
+            do="falsify(phi, pm.Injective, on=space)",
+        )
+    if claim.name not in ATTACKS:
+        raise OperandError(
+            f"There is no attack on {claim.name}.",
+            got=repr(claim),
+            need=", ".join(ATTACKS),
+            do="add one to phimaps.testing.falsify.ATTACKS",
+        )
+    on = on if on is not None else getattr(phi, "domain", None)
+    if on is None:
+        raise ParameterError(
+            "A claim is attacked on a space.",
+            got=f"on={on!r}",
+            need="a phimaps space of the map's inputs",
+            do="falsify(phi, goal, on=pm.Box(low, high))",
+        )
+    inner, model = subject(phi) if hasattr(phi, "facts") else (as_map(phi), None)
+    probe = probe if probe is not None else Probe(inner, on, random_state, budget)
+    if claim.holds and (missing := undefined_point(probe)) is not None:
+        return Counterexample(repr(replace(claim)), missing[1], (missing[0],))
+    number = _number(claim)
+    if about(claim):
+        if model is None:
+            raise ParameterError(
+                "Universality is a property of a model class pulled back by a map.",
+                got=show(phi),
+                need="F @ phi",
+                do="falsify(pm.models.MLP() @ phi, pm.Universal, on=space)",
+            )
+        return universal(probe, claim, number, model, witness)
+    if claim.name == "Injective":
+        return injective(probe, claim, number, witness)
+    if claim.quantity is not None and claim.holds and claim.bound is None:
+        # Without a number: that the least is finite, or the greatest positive.
+        claim = ~claim
+        sought = inf if claim.quantity == "least" else 0.0
+        reached = ATTACKS[claim.name](probe, claim(sought), sought) is None
+        return (
+            Counterexample(repr(~claim), "the search finds no bound", certain=False)
+            if reached
+            else None
+        )
+    return ATTACKS[claim.name](probe, claim, number)
+
+
+def _number(claim: Property) -> float:
+    if claim.quantity is None:
+        return 0.0
+    if claim.bound is None:
+        return inf if claim.quantity == "least" else 0.0
+    return claim.number

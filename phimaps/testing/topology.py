@@ -1,0 +1,183 @@
+"""Attacks on continuity and on being affine, and their contraries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..property import Property
+from ..spaces import Ball, Boxlike, Product, Space
+from .evidence import Counterexample, gap_bounds, wobble
+from .precise import mpmath, traced
+from .probe import Probe, project, rows
+
+__all__ = ["affine", "continuous", "convex", "jump"]
+
+
+def convex(on: Space) -> bool:
+    """Whether the space is known to be convex."""
+    if isinstance(on, Product):
+        return all(convex(p) for p in on.parts)
+    return isinstance(on, Boxlike | Ball)
+
+
+# --- continuity --------------------------------------------------------------------------------
+def jump(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """Two neighbouring points between which φ jumps, and by how much.
+
+    Segments are bisected towards the half in which φ changes more, until their ends are
+    neighbouring floating-point numbers. A steep slope is no jump: it goes on beyond the segment.
+    """
+    if not convex(probe.on):
+        return None
+    a, b, fa, fb = _segments(probe)
+    first = _gap(fa, fb)
+    for _ in range(1200):
+        if not len(a):
+            return None
+        middle = a / 2 + b / 2
+        same = (middle == a) | (middle == b)
+        done = same.reshape(len(a), -1).all(axis=1)
+        if done.all():
+            break
+        fm = probe(middle)
+        if fm.shape[1] != fa.shape[1]:
+            return None
+        left = _gap(fa, fm) >= _gap(fm, fb)
+        column = left.reshape(-1, *[1] * (a.ndim - 1))
+        keep = done.reshape(column.shape)
+        a, b = np.where(keep | column, a, middle), np.where(keep | ~column, b, middle)
+        fa = np.where((done | left)[:, None], fa, fm)
+        fb = np.where((done | ~left)[:, None], fb, fm)
+        alive = _gap(fa, fb) > np.maximum(1e-4 * first, 256 * np.spacing(_size(fa, fb)))
+        a, b, fa, fb, first = a[alive], b[alive], fa[alive], fb[alive], first[alive]
+    for i in range(len(a)):
+        gap = _gap(fa[i : i + 1], fb[i : i + 1])[0]
+        beyond = project(probe.on, np.stack([a[i] + 8 * (a[i] - b[i]), b[i] + 8 * (b[i] - a[i])]))
+        outer = probe(np.ascontiguousarray(beyond))
+        sides = [
+            _gap(f[i : i + 1], outer[k : k + 1])[0] / gap
+            for k, (f, p) in enumerate(((fa, a), (fb, b)))
+            if not np.array_equal(beyond[k], p[i])
+        ]
+        # A point may stand alone between two jumps, so one quiet side is enough.
+        quiet = sides and min(sides) < 1e-3 and (max(sides) < 1e-3 or max(sides) > 0.3)
+        if quiet and gap_bounds(probe, a[i], b[i])[0] > 0.5 * gap:
+            return a[i], b[i], float(gap)
+    return None
+
+
+def _segments(probe: Probe) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(probe.seed + 5)
+    pairs = probe.pairs
+    n = int(24 * probe.budget)
+    chosen = [pairs.best(1, n), np.argsort(-pairs.gap)[:8], rng.permutation(len(pairs))[:n]]
+    # The steepest pair of neighbours at every scale: a jump is steepest at the least.
+    scale = np.floor(np.log10(pairs.apart))
+    for k in np.unique(scale):
+        group = np.flatnonzero(scale == k)
+        chosen.append(group[np.argsort(-pairs.gap[group])[:2]])
+    index = np.unique(np.concatenate(chosen))
+    return pairs.x[index], pairs.y[index], pairs.fx[index], pairs.fy[index]
+
+
+def _gap(fa: np.ndarray, fb: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        gap = np.linalg.norm(fa - fb, axis=1)
+    return np.where(np.isfinite(gap), gap, -1.0)
+
+
+def _size(fa: np.ndarray, fb: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(np.maximum(np.abs(fa), np.abs(fb)).max(axis=1, initial=0.0), posinf=1e300)
+
+
+def continuous(probe: Probe, claim: Property, number: float) -> Counterexample | None:
+    """Attack continuity with a jump, and its contrary with finding none."""
+    found = jump(probe)
+    if claim.holds and found is not None:
+        a, b, gap = found
+        return Counterexample(repr(claim), f"φ jumps by {gap:.6g} between neighbours", (a, b))
+    if not claim.holds and found is None:
+        text = "no segment keeps its gap under bisection"
+        return Counterexample(repr(claim), text, certain=False)
+    return None
+
+
+# --- affine ------------------------------------------------------------------------------------
+def affine(probe: Probe, claim: Property, number: float) -> Counterexample | None:
+    """Attack with second differences; where the space is not convex, with the best affine fit."""
+    if not convex(probe.on):
+        return _fit(probe, claim)
+    x, y, bend, noise = _second_differences(probe)
+    order = np.argsort(-(bend - noise))
+    bent = [i for i in order[:6] if bend[i] > 4 * noise[i] and _bends(probe, x[i], y[i])]
+    if claim.holds and bent:
+        i = bent[0]
+        text = f"φ(x) - 2 φ((x + y)/2) + φ(y) is as large as {bend[i]:.6g}"
+        return Counterexample(repr(claim), text, (x[i], y[i]))
+    if not claim.holds and not bent:
+        text = f"{len(bend)} second differences are all rounding"
+        return Counterexample(repr(claim), text, certain=False)
+    return None
+
+
+def _second_differences(probe: Probe) -> tuple[np.ndarray, ...]:
+    pairs = probe.pairs
+    rng = np.random.default_rng(probe.seed + 6)
+    far = np.argsort(-pairs.apart)[: len(pairs) // 2]
+    index = rng.choice(far, min(len(far), int(600 * probe.budget)), replace=False)
+    near = rng.permutation(len(pairs))[: int(200 * probe.budget)]
+    index = np.concatenate([index, near])
+    x, y = pairs.x[index], pairs.y[index]
+    middle = x / 2 + y / 2
+    values = probe(middle)
+    if values.shape[1] != pairs.fx.shape[1]:
+        values = np.full(pairs.fx[index].shape, np.nan)
+    with np.errstate(all="ignore"):
+        bend = np.linalg.norm(pairs.fx[index] - 2 * values + pairs.fy[index], axis=1)
+    size = np.maximum(_size(pairs.fx[index], pairs.fy[index]), _size(values, values))
+    reach = rows(np.abs(np.concatenate([x, y], axis=1))).max(axis=1, initial=0.0)
+    eps = np.finfo(np.float64).eps
+    noise = 64 * eps * (size + pairs.ratio[index] * reach) + 1e-300
+    good = np.isfinite(bend) & np.isfinite(noise)
+    return x[good], y[good], bend[good], noise[good]
+
+
+def _bends(probe: Probe, x: np.ndarray, y: np.ndarray) -> bool:
+    middle = x / 2 + y / 2
+    values: list[Any] = [None]
+    if mpmath is not None:
+        with mpmath.workdps(60):
+            exact = np.array(
+                [(mpmath.mpf(a) + mpmath.mpf(b)) / 2 for a, b in zip(x.flat, y.flat, strict=True)],
+                dtype=object,
+            ).reshape(x.shape)
+        values = [traced(probe.phi, p, 60)[0] for p in (x, y, exact)]
+    if any(v is None for v in values):
+        a, b, c = probe(np.stack([x, middle, y]))
+        noise = wobble(probe, x) + 2 * wobble(probe, middle) + wobble(probe, y)
+        return bool(np.abs(a - 2 * b + c).max() > noise)
+    with mpmath.workdps(60):
+        fx, fy, fm = (v.ravel() for v in values)
+        bend = max((abs(a + c - 2 * b) for a, b, c in zip(fx, fm, fy, strict=True)), default=0)
+        size = max((abs(v) for v in (*fx, *fy)), default=0)
+        return bool(bend > size * mpmath.mpf("1e-40"))
+
+
+def _fit(probe: Probe, claim: Property) -> Counterexample | None:
+    points = np.unique(rows(probe.points), axis=0)
+    values: Any = probe(np.ascontiguousarray(points.reshape(-1, *probe.on.shape)))
+    if not np.isfinite(values).all():
+        return None
+    design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    error = float(np.abs(values - fitted).max(initial=0.0))
+    size = float(np.abs(values).max(initial=0.0))
+    if claim.holds and error > 1e-6 * size:
+        text = f"the best affine map on {len(points)} points errs by {error:.6g}"
+        return Counterexample(repr(claim), text)
+    if not claim.holds and error < 1e-12 * size:
+        text = f"an affine map agrees on {len(points)} points"
+        return Counterexample(repr(claim), text, certain=False)
+    return None
