@@ -252,6 +252,7 @@ class Curve(FeatureMap):
             np.where(np.isinf(box.high), self.ends[1], 0.0),
         )
         deep, tall = np.minimum(*limits) == -inf, np.maximum(*limits) == inf
+        low, high = np.minimum(low, most), np.maximum(high, -most)
         return np.where(deep, low, np.maximum(low, -most)), np.where(
             tall, high, np.minimum(high, most)
         )

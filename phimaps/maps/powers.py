@@ -231,7 +231,7 @@ class Wave(Curve):
 
     def strictly_monotone(self, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
         # Far from 0 the multiples of π are known only up to rounding.
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             turn = self._first_turn(low - margin * np.abs(low)) * pi + self.shift
             ends = np.isfinite(low) & np.isfinite(high)
             return (turn >= high + margin * np.abs(high)) & ends
@@ -240,7 +240,7 @@ class Wave(Curve):
         self, low: np.ndarray, high: np.ndarray, start: float, period: float, margin: float
     ) -> np.ndarray:
         """Whether a point start + k·period lies in [low, high], moved outward by `margin`."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             first = np.ceil((low - margin * np.abs(low) - start) / period) * period + start
             return np.isinf(low) | np.isinf(high) | (first <= high + margin * np.abs(high))
 
