@@ -40,6 +40,9 @@ def _matrix(
     if n * _before(case, points[:1]).shape[1] > LARGEST:
         return None
     values = _before(case, points)
+    if not (np.abs(values) < 1e100).all():
+        # Nothing is found where the squares below would overflow.
+        return None
     weight = ((values[1:] - values[0]) / half[:, None]).T
     return weight, values[0] - weight @ middle
 
