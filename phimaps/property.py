@@ -2,7 +2,8 @@
 
 A property is *signed*: ``Injective`` claims it, ``~Injective`` claims the contrary. Some carry a
 number: ``Lipschitz`` stands for the least constant L of a map, so ``Lipschitz(2)`` claims L <= 2
-and ``~Lipschitz(2)`` claims L >= 2. Which side of the number a claim bounds follows from its sign,
+and, as a fact, ``~Lipschitz(2)`` claims L >= 2; as a question it asks whether 2 is no constant.
+Which side of the number a claim bounds follows from its sign,
 and so does the direction in which it is inherited: a claim that quantifies over all points (``+``)
 passes to subsets of the domain, one that exhibits points (``-``) passes to supersets.
 """

@@ -171,6 +171,7 @@ class Search:
         self.table = table
         self.memo: dict[tuple[int, str, bool, int], Proof | None] = {}
         self.cases: dict[tuple[int, int], Case] = {}
+        self.surely: dict[tuple[int, int], bool] = {}
 
     def case(self, phi: Any, on: Space) -> Case:
         """The map on the space, its parts listed once."""
@@ -182,7 +183,7 @@ class Search:
 
     def prove(self, phi: Any, claim: Property, on: Space | None) -> Proof | None:
         """The best proof of a signed claim, or None."""
-        if on is None:
+        if on is None or not self.defined(phi, on):
             return None
         case = self.case(phi, on)
         key = (id(phi), claim.name, claim.holds, id(on))
@@ -194,6 +195,16 @@ class Search:
                 claim, [*self._facts(case, claim), *self._rows(case, claim)]
             )
         return self.memo[key]
+
+    def defined(self, phi: Any, on: Space) -> bool:
+        """Whether φ is sure to have values on the whole space; without them nothing is claimed."""
+        key = (id(phi), id(on))
+        if key not in self.surely:
+            case = self.case(phi, on)
+            self.surely[key] = phi.undefined(on) is None and all(
+                self.defined(p.map, p.arrives.outer) for p in case.parts
+            )
+        return self.surely[key]
 
     def _best(self, claim: Property, found: list[Proof]) -> Proof | None:
         if not found:

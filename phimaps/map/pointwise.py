@@ -14,12 +14,14 @@ from sklearn.utils._param_validation import Interval, Real
 from ..errors import ParameterError, ShapeError, show
 from ..interval import widen
 from ..rows import dense
-from ..spaces import Box, Image, Space
+from ..spaces import Box, Euclidean, Image, Space
 from .feature import Composite, FeatureMap, combinators
 from .side import check_same_input, known_shapes
 from .single import Single
 
 __all__ = ["Scale", "Sum", "Tensor"]
+
+MOST = float(np.finfo(np.float64).max)
 
 
 @final
@@ -217,17 +219,28 @@ class Scale(Single):
     def image(self, on: Space) -> Image:
         below = self.map.image(on)
         outer = self._scaled(below.outer, outward=True)
+        if self.factor == 0 and not below.outer.compact:
+            # 0 times a value that may be missing or infinite is nothing known.
+            return Image(Euclidean(below.outer.shape))
         inner = below.inner.inner_box() if below.inner is not None and self.factor else None
         return Image(outer, self._scaled(inner, outward=False) if inner is not None else None)
 
     def _scaled(self, space: Space, outward: bool) -> Box:
         c = float(self.factor)
-        low, high = space.bounds() if c > 0 else space.bounds()[::-1]
+        low, high = ends = space.bounds() if c > 0 else space.bounds()[::-1]
         if c == 0:
             return Box(np.zeros(space.shape), np.zeros(space.shape))
-        # Multiplication by a power of two is exact.
-        ulps = 0 if abs(np.frexp(c)[0]) == 0.5 else 2
-        low, high = widen(low * c, not outward, ulps), widen(high * c, outward, ulps)
+        with np.errstate(over="ignore"):
+            low, high = low * c, high * c
+        # Multiplication by a power of two is exact, unless it underflows.
+        tiny = np.finfo(np.float64).tiny
+        normal = all(((np.abs(b) >= tiny) | (b == 0)).all() for b in (low, high))
+        kept = all(((b == 0) == (e == 0)).all() for b, e in zip((low, high), ends, strict=True))
+        ulps = 0 if abs(np.frexp(c)[0]) == 0.5 and normal and kept else 2
+        low, high = widen(low, not outward, ulps), widen(high, outward, ulps)
+        if not outward:
+            # What overflows is not reached.
+            low, high = np.clip(low, -MOST, MOST), np.clip(high, -MOST, MOST)
         return Box(np.minimum(low, high), high)
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:

@@ -236,7 +236,8 @@ class Curve(FeatureMap):
         low, high = self._reached(box, low, high)
         # A limit at infinity is approached and not reached.
         limit = np.isinf(box.low) | np.isinf(box.high)
-        step = 1e-6 * np.minimum(high - low, 1.0)
+        with np.errstate(over="ignore"):
+            step = 1e-6 * np.minimum(high - low, 1.0)
         low = np.where(limit & np.isfinite(low), low + step, low)
         high = np.where(limit & np.isfinite(high), high - step, high)
         low, high = widen(low, True, ulps), widen(high, False, ulps)

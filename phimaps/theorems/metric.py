@@ -11,7 +11,7 @@ from ..interval import add, multiply, root_sum_squares
 from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale, Sum, Tensor
 from ..property import Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
 from ..theorem import Case, Numbers, Premise, theorem
-from .topology import INSIDE, ZERO, _constant_factor
+from .topology import ZERO, _constant_factor
 
 QUANTITIES = (Lipschitz, LowerLipschitz, Bounded)
 
@@ -340,7 +340,6 @@ for claim in QUANTITIES:
             sign,
             On,
             Premise("each", sign),
-            INSIDE,
             statement="the restriction is the same function on the smaller space",
             source="by definition of the restriction",
             bound=_same(claim.name),

@@ -14,9 +14,6 @@ from ..witness import Collision
 
 NONZERO = Condition("the factor is not 0", lambda case: case.map.factor != 0)
 ZERO = Condition("the factor is 0", lambda case: case.map.factor == 0)
-INSIDE = Condition(
-    "the space lies in that of the restriction", lambda case: case.on.is_subset(case.map.space)
-)
 PLURAL = Condition(
     "the space has two points",
     lambda case: case.on.infinite or (case.on.bounds()[0] != case.on.bounds()[1]).any(),
@@ -268,7 +265,6 @@ for claim in (Continuous, Injective, Affine):
             sign,
             On,
             Premise("each", sign),
-            INSIDE,
             statement="the restriction is the same function on the smaller space",
             source="by definition of the restriction",
         )
