@@ -21,8 +21,6 @@ from .single import Single
 
 __all__ = ["Scale", "Sum", "Tensor"]
 
-MOST = float(np.finfo(np.float64).max)
-
 
 @final
 class Tensor(Composite):
@@ -223,7 +221,8 @@ class Scale(Single):
             # 0 times a value that may be missing or infinite is nothing known.
             return Image(Euclidean(below.outer.shape))
         inner = below.inner.inner_box() if below.inner is not None and self.factor else None
-        return Image(outer, self._scaled(inner, outward=False) if inner is not None else None)
+        reached = self._scaled(inner, outward=False) if inner is not None else None
+        return Image(outer, reached if reached is not None and reached.interior else None)
 
     def _scaled(self, space: Space, outward: bool) -> Box:
         c = float(self.factor)
@@ -240,7 +239,9 @@ class Scale(Single):
         low, high = widen(low, not outward, ulps), widen(high, outward, ulps)
         if not outward:
             # What overflows is not reached.
-            low, high = np.clip(low, -MOST, MOST), np.clip(high, -MOST, MOST)
+            for scaled, end in zip((low, high), ends, strict=True):
+                if (np.isinf(scaled) & np.isfinite(end)).any():
+                    return Box(np.zeros(space.shape), np.zeros(space.shape))
         return Box(np.minimum(low, high), high)
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
