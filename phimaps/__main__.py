@@ -1,4 +1,4 @@
-"""The command line: ``python -m phimaps demo``."""
+"""The command line: ``python -m phimaps demo`` and ``python -m phimaps theory``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .demo.page import page
 from .demo.saving import check_folder, write
 from .demo.tasks import Contest
 from .errors import DependencyError, OutputError
+from .theory import theory
 
 __all__ = ["main"]
 
@@ -41,9 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument(
         "--out", metavar="DIR", default="phimaps-demo", help="where (default: %(default)s)"
     )
+    commands.add_parser(
+        "theory",
+        help="print the theorems that decide uses, as Markdown",
+        description="Print the properties and the table of theorems, as docs/theory.md holds it.",
+    )
     given = parser.parse_args(arguments)
     if given.command is None:
         parser.print_help()
+        return 0
+    if given.command == "theory":
+        print(theory(), end="")
         return 0
     try:
         _demo(given.out)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
+from numbers import Real
 from typing import Any
 
 from .errors import (
@@ -17,14 +18,20 @@ from .errors import (
 from .map import FeatureMap, as_map, show
 from .proof import Proof, Verdict
 from .property import Property
+from .rounded import DTYPES, prove_rounded, unanswered
+from .search import Search
 from .spaces import Space
-from .theorem import TABLE, Search, Theorem
+from .theorem import TABLE, Theorem
 
 __all__ = ["decide"]
 
 
 def decide(
-    phi: Any, goal: Any, on: Space | None = None, table: list[Theorem] | None = None
+    phi: Any,
+    goal: Any,
+    on: Space | None = None,
+    table: list[Theorem] | Search | None = None,
+    arithmetic: str = "real",
 ) -> Verdict:
     """Prove, refute or leave open that φ has a property on a space.
 
@@ -37,8 +44,11 @@ def decide(
         ``pm.Lipschitz(2.0)`` (is 2 a constant?), ...
     on : Space, optional
         Where. Default: the map's own domain, if it has one.
-    table : list of Theorem, optional
+    table : list of Theorem, or Search, optional
         The rows to use; default: all of the library's.
+    arithmetic : {"real", "float64", "float32"}, default "real"
+        ``"real"`` asks about φ. The others ask about φ as it is computed in that precision, on the
+        numbers of that precision in the space: tanh(10 x) is injective, and not in float64.
 
     Returns
     -------
@@ -64,21 +74,25 @@ def decide(
         Abs() is injective on Box([0], [1]): abs is strictly monotone on each range (by theorem)
         Tanh() is injective on Box([0], [1]): tanh is strictly monotone on each range (by theorem)
     """
-    phi, goal = _subject(phi), getattr(goal, "as_property", goal)
-    if not isinstance(goal, Property):
-        raise OperandError(
-            "decide asks about a property.",
-            got=show(goal),
-            need="phimaps.Injective, phimaps.Lipschitz, phimaps.Continuous, ...",
-            do="pm.decide(phi, pm.Injective, on=space)",
-        )
+    phi, goal = _subject(phi), _goal(goal)
+    _check_arithmetic(arithmetic)
     phi.check_parameters()
     on = _space(phi, on)
-    search = Search(TABLE if table is None else table)
+    search = table if isinstance(table, Search) else Search(TABLE if table is None else table)
+
+    def prove(claim: Property) -> Proof | None:
+        if arithmetic == "real":
+            return search.prove(phi, claim, on)
+        return prove_rounded(search, phi, claim, on, arithmetic)
+
     try:
         _inside(phi, on)
-        plus = search.prove(phi, replace(goal, holds=True, bound=None), on)
-        minus = search.prove(phi, replace(goal, holds=False, bound=None), on)
+        if arithmetic != "real" and not phi.closed:
+            return Verdict(
+                repr(phi), goal, repr(on), None, missing=("phi.bind(X)",), arithmetic=arithmetic
+            )
+        plus = prove(replace(goal, holds=True, bound=None))
+        minus = prove(replace(goal, holds=False, bound=None))
     except UnboundError as error:
         # Inside an open map there may be no saying where its parts are asked.
         return Verdict(repr(phi), goal, repr(on), None, missing=(f"phi.bind(X): {error.what}",))
@@ -93,10 +107,56 @@ def decide(
     if not goal.holds:
         holds = None if holds is None else not holds
     missing: tuple[str, ...] = ()
+    check = ""
     if holds is None:
-        missing = tuple(search.missing(phi, replace(goal, holds=True, bound=None), on))
+        if arithmetic == "real" and phi.closed:
+            check = f"phimaps.testing.falsify(phi, pm.{replace(goal, holds=True)!r}, on=space)"
+        if arithmetic == "real":
+            missing = tuple(search.missing(phi, replace(goal, holds=True, bound=None), on))
+        else:
+            missing = (unanswered(goal, arithmetic),)
     proofs = tuple(p for p in (plus, minus) if p is not None)
-    return Verdict(repr(phi), goal, repr(on), holds, proofs, value, missing)
+    return Verdict(repr(phi), goal, repr(on), holds, proofs, value, missing, arithmetic, check)
+
+
+def _goal(goal: Any) -> Property:
+    goal = getattr(goal, "as_property", goal)
+    if not isinstance(goal, Property):
+        raise OperandError(
+            "decide asks about a property.",
+            got=show(goal),
+            need="phimaps.Injective, phimaps.Lipschitz, phimaps.Continuous, ...",
+            do="pm.decide(phi, pm.Injective, on=space)",
+        )
+    if goal.takes == "degree" and not (isinstance(goal.about, Real) and isfinite(goal.about)):
+        raise ParameterError(
+            f"{goal.name} is about a degree.",
+            got=show(goal.about),
+            need="a finite number",
+            do=f"pm.{goal.name}(2)",
+        )
+    if goal.takes == "motion":
+        listed = goal.about if isinstance(goal.about, tuple | list) else (goal.about,)
+        moved = [as_map(m) for m in listed]
+        if not moved or any(m is None for m in moved):
+            raise ParameterError(
+                f"{goal.name} is about a motion of the space.",
+                got=show(goal.about),
+                need="a map T of the space to itself, or a tuple of maps that generate a group",
+                do="pm.Invariant(pm.Select([1, 0]))",
+            )
+        goal = goal(tuple(moved) if isinstance(goal.about, tuple | list) else moved[0])
+    return goal
+
+
+def _check_arithmetic(arithmetic: Any) -> None:
+    if arithmetic != "real" and arithmetic not in DTYPES:
+        raise ParameterError(
+            "A question is asked in one of three arithmetics.",
+            got=f"arithmetic={show(arithmetic)}",
+            need="'real', 'float64' or 'float32'",
+            do="decide(phi, goal, on=space, arithmetic='float64')",
+        )
 
 
 def _subject(phi: Any) -> Any:

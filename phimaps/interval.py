@@ -92,7 +92,10 @@ def root_sum_squares(numbers: Iterable[float], up: bool) -> float:
     # Scaled by a power of 4 into the middle of the range, where nothing under- or overflows.
     shift = (exact.denominator.bit_length() - exact.numerator.bit_length()) // 2
     near = sqrt(float(exact * Fraction(4) ** shift))
-    near = float(Fraction(near) / Fraction(2) ** shift) if near < 2**60 else near
+    try:
+        near = float(Fraction(near) / Fraction(2) ** shift) if near < 2**60 else near
+    except OverflowError:
+        near = inf
     if not isfinite(near):
         return inf if up else float(np.finfo(np.float64).max)
     # sqrt is correctly rounded, so the truth is at most one step away.
@@ -223,3 +226,63 @@ def affine_range(
     down = np.isinf(low) @ (weight > 0) + np.isinf(high) @ (weight < 0)
     up = np.isinf(high) @ (weight > 0) + np.isinf(low) @ (weight < 0)
     return np.where(down > 0, -inf, a), np.where(up > 0, inf, b)
+
+
+def affine_reach(
+    low: np.ndarray, high: np.ndarray, weight: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A box that {x W + b : low <= x <= high} certainly covers, or None where none is found.
+
+    With an approximate right inverse, P W = I + E, every y = c W + b + z (I + E) is the value at
+    c + z P. In the sup norm with the weights r_j, the inverse of I + E grows z by at most
+    1 / (1 - |E|), so y within r_j of the centre is reached by x within (r |P|)_i / (1 - |E|) of c.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (d_in,)
+        Bounds, which may be infinite.
+    weight : ndarray of shape (d_in, d_out)
+    bias : ndarray of shape (d_out,)
+
+    Returns
+    -------
+    (low, high) of shape (d_out,), or None
+
+    Examples
+    --------
+    >>> low, high = affine_reach(np.zeros(1), np.ones(1), np.array([[2.0]]), np.array([1.0]))
+    >>> bool(1 <= low[0] < 1 + 1e-6 and 3 - 1e-6 < high[0] <= 3)
+    True
+    """
+    n, m = weight.shape
+    if m > n or n * m > 2**16 or not (low < high).all():
+        return None
+    whole = bool(np.isinf(low).all() and np.isinf(high).all())
+    # Part of an unbounded box is box enough.
+    start = np.where(np.isfinite(low), low, np.where(np.isfinite(high), high - 100.0, -100.0))
+    end = np.where(np.isfinite(high), high, np.where(np.isfinite(low), low + 100.0, 100.0))
+    with np.errstate(all="ignore"):
+        centre = start / 2 + end / 2
+        half = np.minimum(centre - start, end - centre) * (1 - 4 * EPS)
+        wish = half @ np.abs(weight)
+    if not (np.isfinite(wish) & (wish > 0) & (wish < 1e150)).all() or not (half > 1e-150).all():
+        return None
+    try:
+        inverse = np.linalg.pinv(weight)
+    except np.linalg.LinAlgError:
+        return None
+    error = np.abs(inverse @ weight - np.eye(m)) + _product_error(inverse, weight)
+    needed = wish @ np.abs(inverse)
+    if not (np.isfinite(needed) & (needed > 0)).any():
+        return None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        scale = float(np.min(np.where(needed > 0, half / needed, inf)))
+        defect = float(((wish @ error) / wish).max())
+    if not defect < 1e-9 or not 0 < scale < inf:
+        return None
+    if whole:
+        return np.full(m, -inf), np.full(m, inf)
+    middle = centre @ weight + bias
+    slack = (2 * n + 6) * EPS * (np.abs(centre) @ np.abs(weight) + np.abs(bias))
+    radius = wish * scale * (1 - 1e-8) - 2 * slack - np.finfo(np.float64).tiny
+    return (middle - radius, middle + radius) if (radius > 0).all() else None

@@ -101,12 +101,20 @@ class Proof:
             yield from premise.lines(depth + 1)
 
 
+# Ends that differ by no more than this, relative to their size, differ by rounding outward.
+ROUNDING = 1e-9
+
+
 def interval_text(low: float, high: float) -> str:
     """The constant, exactly or as an interval."""
     if low == high:
         return f"= {low:.6g}"
+    if high - low <= ROUNDING * high < inf:
+        return f"= {high:.6g} up to rounding"
     if high == inf:
         return f">= {low:.6g}"
+    if low == 0:
+        return f"<= {high:.6g}"
     return f"in [{low:.6g}, {high:.6g}]"
 
 
@@ -132,6 +140,10 @@ class Verdict:
         rounded outward; they are equal when the constant is known exactly.
     missing : tuple of str
         For an unknown: the nearest unmet premises.
+    arithmetic : {"real", "float64", "float32"}
+        Whether it is about φ, or about φ as it is computed.
+    check : str
+        For an unknown: a computation that might refute it.
 
     Examples
     --------
@@ -148,6 +160,8 @@ class Verdict:
     proofs: tuple[Proof, ...] = ()
     value: tuple[float, float] | None = None
     missing: tuple[str, ...] = field(default=())
+    arithmetic: str = "real"
+    check: str = ""
 
     def __bool__(self) -> bool:
         raise TruthError(
@@ -174,6 +188,14 @@ class Verdict:
         return str(weakest)
 
     @property
+    def exact(self) -> bool:
+        """Whether the best constant is known, up to rounding outward, and not only bounded."""
+        if self.value is None:
+            return False
+        low, high = self.value
+        return low == high or high - low <= ROUNDING * high < inf
+
+    @property
     def witness(self) -> Any:
         """The witness of a refutation, or None."""
         return next((p.witness for p in self.proofs if p.witness is not None), None)
@@ -184,7 +206,8 @@ class Verdict:
         return self.proofs[:1] if positive or len(self.proofs) == 1 else self.proofs[-1:]
 
     def _head(self) -> str:
-        head = f"{self.subject} is {self.goal!r} on {self.on}: {self.word}"
+        computed = "" if self.arithmetic == "real" else f", computed in {self.arithmetic}"
+        head = f"{self.subject} is {self.goal!r} on {self.on}{computed}: {self.word}"
         if self.strength:
             head += f", {self.strength}"
         if self.value is not None and (self.value[0] > 0 or self.value[1] < inf):
@@ -198,6 +221,8 @@ class Verdict:
         if self.missing:
             lines.append("  to decide it, one of these would be needed:")
             lines += [f"    - {text}" for text in self.missing]
+        if self.check:
+            lines.append(f"  a search that might refute it: {self.check}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -220,6 +245,9 @@ class Verdict:
         if self.missing:
             items = "".join(f"<li>{html.escape(text)}</li>" for text in self.missing)
             parts.append(f"<p>To decide it, one of these would be needed:</p><ul>{items}</ul>")
+        if self.check:
+            code = html.escape(self.check)
+            parts.append(f"<p>A search that might refute it: <code>{code}</code></p>")
         return "".join(parts) + "</details>"
 
     def _repr_html_(self) -> str:

@@ -3,9 +3,11 @@
 A property is *signed*: ``Injective`` claims it, ``~Injective`` claims the contrary. Some carry a
 number: ``Lipschitz`` stands for the least constant L of a map, so ``Lipschitz(2)`` claims L <= 2
 and, as a fact, ``~Lipschitz(2)`` claims L >= 2; as a question it asks whether 2 is no constant.
-Which side of the number a claim bounds follows from its sign,
-and so does the direction in which it is inherited: a claim that quantifies over all points (``+``)
-passes to subsets of the domain, one that exhibits points (``-``) passes to supersets.
+Which side of the number a claim bounds follows from its sign, and so does the direction in which
+it is inherited: a claim that quantifies over all points passes to subsets of the domain, one that
+exhibits points passes to supersets. Most properties quantify and their contraries exhibit;
+``Surjective`` and ``DenseImage`` exhibit and their contraries quantify. Some are about something
+besides the map: ``PositivelyHomogeneous(2)`` about a degree, ``Invariant(T)`` about a motion T.
 """
 
 from __future__ import annotations
@@ -13,17 +15,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Any
 
 from .errors import TruthError
 
 __all__ = [
     "Affine",
+    "ApproximatelyUAPInvariant",
     "Bounded",
     "Continuous",
+    "DenseImage",
+    "Homeomorphism",
     "Injective",
+    "Invariant",
     "Lipschitz",
     "LowerLipschitz",
+    "PositivelyHomogeneous",
+    "Proper",
     "Property",
+    "Smooth",
+    "Surjective",
+    "UAPInvariant",
     "Universal",
 ]
 
@@ -46,6 +58,12 @@ class Property:
         The sign of the claim.
     bound : float, callable or None
         The number in the claim; a callable is evaluated only when the claim is used.
+    about : object
+        What the claim is about besides the map: a degree, a motion.
+    takes : str
+        The word for what it is about; empty for a property that is about nothing else.
+    exhibits : bool
+        Whether the property itself exhibits points, so that it passes to supersets.
 
     Examples
     --------
@@ -60,17 +78,24 @@ class Property:
     quantity: str | None = None
     holds: bool = True
     bound: float | Callable[[], float] | None = None
+    about: Any = None
+    takes: str = ""
+    exhibits: bool = False
 
     def __invert__(self) -> Property:
         return replace(self, holds=not self.holds)
 
-    def __call__(self, bound: float | Callable[[], float]) -> Property:
+    def __call__(self, value: Any) -> Property:
+        if self.takes:
+            return replace(self, about=value)
         if self.quantity is None:
             raise TypeError(f"{self.name} has no constant")
-        return replace(self, bound=bound)
+        return replace(self, bound=value)
 
     def __repr__(self) -> str:
         sign = "" if self.holds else "~"
+        if self.takes and self.about is not None:
+            return f"{sign}{self.name}({self.about!r})"
         if self.bound is None:
             return sign + self.name
         return f"{sign}{self.name}({self.number:.6g})"
@@ -94,6 +119,11 @@ class Property:
         if self.bound is None:
             raise TypeError(f"{self!r} carries no number")
         return float(self.bound() if callable(self.bound) else self.bound)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the claim quantifies over all points, and so passes to subsets."""
+        return self.holds != self.exhibits
 
     @property
     def upper(self) -> bool:
@@ -121,7 +151,19 @@ class Property:
 
 Continuous = Property("Continuous", "x_n -> x in K implies φ(x_n) -> φ(x)")
 Injective = Property("Injective", "φ(x) = φ(y) for x, y in K only if x = y")
+Homeomorphism = Property(
+    "Homeomorphism",
+    "φ is continuous and injective on K, and its inverse is continuous on φ(K): a homeomorphism "
+    "onto its image",
+)
+Proper = Property("Proper", "φ is continuous, and {x in K : φ(x) in C} is compact for compact C")
 Affine = Property("Affine", "φ is the restriction to K of x ↦ Ax + b")
+Smooth = Property(
+    "Smooth",
+    "the greatest k such that φ is the restriction to K of a function that is k times continuously "
+    "differentiable near K is positive; 0 stands for none",
+    "greatest",
+)
 Lipschitz = Property(
     "Lipschitz", "the least L with |φ(x) - φ(y)| <= L d(x, y) on K is finite", "least"
 )
@@ -129,6 +171,29 @@ LowerLipschitz = Property(
     "LowerLipschitz", "the greatest l with |φ(x) - φ(y)| >= l d(x, y) on K is positive", "greatest"
 )
 Bounded = Property("Bounded", "the least B with |φ(x)| <= B on K is finite", "least")
+Surjective = Property("Surjective", "every point of R^d is φ(x) for some x in K", exhibits=True)
+DenseImage = Property("DenseImage", "φ(K) is dense in R^d", exhibits=True)
+PositivelyHomogeneous = Property(
+    "PositivelyHomogeneous",
+    "φ(tx) = t^p φ(x) for all t > 0 with x and tx in K, where p is the degree",
+    about=1,
+    takes="degree",
+)
+Invariant = Property(
+    "Invariant",
+    "φ(Tx) = φ(x) for all x in K with Tx in K, where T is the motion",
+    takes="motion",
+)
 Universal = Property(
     "Universal", "F_φ = {f∘φ : f in F} is dense in C(K) in the sup norm on compact sets"
+)
+UAPInvariant = Property(
+    "UAPInvariant",
+    "for every universal class F of continuous functions, F_φ = {f∘φ : f in F} is a dense part of "
+    "C(K): the strict sense",
+)
+ApproximatelyUAPInvariant = Property(
+    "ApproximatelyUAPInvariant",
+    "for every universal class F of continuous functions, each g in C(K) is a limit of functions "
+    "f∘φ, uniformly on compact sets; the f∘φ themselves need not be continuous",
 )

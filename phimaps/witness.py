@@ -28,6 +28,9 @@ class Collision:
     exact : bool
         Whether x and y themselves collide. If not, the theorem named in `because` shows that a
         colliding pair exists, and these points approximate it.
+    arithmetic : {"real", "float64", "float32"}
+        Of which map they are a collision: of φ, or of φ as it is computed in that precision, bit by
+        bit; the latter shows nothing of φ.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class Collision:
     y: np.ndarray
     because: str
     exact: bool = True
+    arithmetic: str = "real"
 
     def gap(self, phi: Callable[[torch.Tensor], Any]) -> float:
         """The greatest absolute difference of features, computed in float64.
@@ -76,8 +80,17 @@ class Collision:
         """
         if np.array_equal(self.x, self.y):
             return False
+        if self.arithmetic != "real":
+            return self._same_bits(phi)
         gap = self.gap(phi)
         return bool(gap <= (self._wobble(phi) if tolerance is None else tolerance))
+
+    def _same_bits(self, phi: Callable[[torch.Tensor], Any]) -> bool:
+        kind = torch.float64 if self.arithmetic == "float64" else torch.float32
+        points = torch.from_numpy(np.stack([self.x, self.y]).astype(np.float64)).to(kind)
+        with torch.no_grad():
+            a, b = phi(points)
+        return bool(not torch.equal(points[0], points[1]) and torch.equal(a, b))
 
     def _wobble(self, phi: Callable[[torch.Tensor], Any]) -> float:
         points = np.stack([self.x, self.y]).astype(np.float64)
@@ -98,4 +111,5 @@ class Collision:
             "y": self.y.tolist(),
             "because": self.because,
             "exact": self.exact,
+            "arithmetic": self.arithmetic,
         }

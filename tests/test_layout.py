@@ -27,13 +27,15 @@ LAYERS = [
     "estimator",
     "map",
     "theorem",
+    "search",
+    "rounded",
     "decide",
     "models maps",
     "theorems",
     "torch",
     "check cnn",
     "testing",
-    "demo report",
+    "demo report theory",
     "__main__",
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer.split()}

@@ -96,6 +96,8 @@ TABLE = {
     "sparse for centring": lambda: (pm.Tanh() @ pm.Standardize()).fit(sparse),
     "negative": lambda: pm.Sqrt().fit(-X),
     "negative tensor": lambda: pm.Sqrt().fit(torch.from_numpy(-X)),
+    "images for a map of rows": lambda: pm.Softmax()(images),
+    "ends turned around": lambda: pm.Hardtanh(1, -1).fit(X),
     "outside the domain": lambda: pm.Log().fit(X),
     "outside the restriction": lambda: (
         pm.Identity().on(pm.Box([0, 0, 0], [5, 5, 5])).fit_transform(X)
@@ -181,6 +183,30 @@ TABLE = {
     "no members": lambda: pm.Finite([]),
     "product of spaces of images": lambda: pm.spaces.Product((pm.Images(1, 2, 2),)),
     "points of another shape": lambda: unit.contains(X),
+    "box closed at some side": lambda: pm.Box([0], [1], closed="upper"),
+    "open box without points": lambda: pm.Box([0, 2], [1, 2], closed="left"),
+    "sphere of two points": lambda: pm.Sphere([0], 1),
+    "sphere without radius": lambda: pm.Sphere(np.zeros((2, 2)), -1),
+    "sphere with another metric": lambda: pm.Sphere([0, 0], 1, metric="angle"),
+    "simplex of one coordinate": lambda: pm.Simplex(1),
+    "basis of numbers": lambda: pm.Subspace([1.0, 2.0]),
+    "dependent basis": lambda: pm.Subspace([[1.0, 2.0], [2.0, 4.0]]),
+    "offset of another length": lambda: pm.Subspace([[1.0, 2.0]], offset=[0.0]),
+    "parameters in another space": lambda: pm.Subspace([[1.0, 2.0]], within=pm.Ball([0], 1)),
+    "no categories": lambda: pm.Categories(()),
+    "a category twice": lambda: pm.Categories(["a", "b", "a"]),
+    "distances of another shape": lambda: pm.Finite([[0.0], [1.0]], [1.0, 2.0]),
+    "distances that depend on the order": lambda: pm.Finite([[0.0], [1.0]], [[0, 1], [2, 0]]),
+    "distance to itself": lambda: pm.Finite([[0.0], [0.0]], [[0, 1], [1, 0]]),
+    "distance zero": lambda: pm.Finite([[0.0], [1.0]], [[0, 0], [0, 0]]),
+    "distances with a detour": lambda: pm.Finite(
+        [[0.0], [1.0], [2.0]], [[0, 1, 3], [1, 0, 1], [3, 1, 0]]
+    ),
+    "distance of a stranger": lambda: pm.Categories(2).distance([[0.0], [0.5]], [[1.0], [1.0]]),
+    "net of radius zero": lambda: unit.net(0),
+    "net of an open interval": lambda: pm.Interval(0, 1, closed="left").net(0.1),
+    "net of too many points": lambda: pm.Images(3, 32, 32).net(0.5),
+    "net finer than numbers": lambda: pm.Interval(1, 2).net(1e-17),
     "decide without a map": lambda: pm.decide(X, pm.Injective, on=unit),
     "decide without a property": lambda: pm.decide(pm.Abs(), "injective", on=unit),
     "decide without a space": lambda: pm.decide(pm.Abs(), pm.Injective),
@@ -192,6 +218,20 @@ TABLE = {
     "a contradiction": lambda: pm.decide(
         pm.assume(pm.Abs(), pm.Injective, because="so"), pm.Injective, on=around
     ),
+    "splines of another width": lambda: pm.Spline([[0.0], [1.0]])(np.ones((2, 3))),
+    "spline knots": lambda: pm.Spline([[0.0], [0.0]]).fit([[0.0]]),
+    "outside the splines": lambda: pm.Spline([[0.0], [1.0]], extrapolation="error")([[2.0]]),
+    "unsorted quantiles": lambda: pm.Quantile([[1.0], [0.0]]).fit([[0.0]]),
+    "Box-Cox of 0": lambda: pm.BoxCox([2.0])([[0.0]]),
+    "Box-Cox on a box": lambda: pm.decide(pm.BoxCox([2.0]), pm.Injective, on=around),
+    "χ² features of a negative number": lambda: pm.AdditiveChi2()(torch.tensor([[1.0, -1.0]])),
+    "bins out of order": lambda: pm.Bins(([1.0, 0.0],)).fit([[0.0]]),
+    "an unknown category": lambda: pm.OneHot(([0.0, 1.0],))([[0.0], [2.0]]),
+    "categories on a box": lambda: pm.decide(pm.Ordinal(([0.0, 1.0],)), pm.Injective, on=unit),
+    "a dropped category that is none": lambda: pm.OneHot(([0.0, 1.0],), dropped=(2,)).fit([[0.0]]),
+    "a range of degrees": lambda: pm.Polynomial((3, 2)).fit(X),
+    "no monomials": lambda: pm.Polynomial(0, include_bias=False).fit(X),
+    "no interactions": lambda: pm.Polynomial((4, 4), True, include_bias=False).fit(X),
 }
 
 

@@ -2,8 +2,8 @@
 
 A mutant is a row with a premise dropped or weakened, its conclusion negated, its premises asked on
 the wrong set, or its number made a little better than it is. Each must be caught on some
-expression, by an attack or by a contradiction with a true fact. Run with ``-s`` to read which
-expression caught which; with ``PHIMAPS_KILLERS=path`` the list is written there.
+expression, by an attack or by a contradiction with a true fact. With ``PHIMAPS_KILLERS=path`` the
+list of which expression caught which is written there; ``docs/killers.md`` is such a list.
 """
 
 import os
@@ -20,12 +20,14 @@ from phimaps.errors import ContradictionError
 from phimaps.map import Compose, Part
 from phimaps.map import Product as ProductMap
 from phimaps.property import Property
+from phimaps.search import Search
 from phimaps.spaces import Image
 from phimaps.testing import Probe, claims, falsify
 from phimaps.testing.density import subject
-from phimaps.theorem import TABLE, Case, Condition, Premise, Search, Theorem
+from phimaps.theorem import TABLE, Case, Condition, Premise, Theorem
 
 from .theorem_pool import outside, pool
+from .theorem_pool_calculus import motions
 
 
 # --- mutants -----------------------------------------------------------------------------------
@@ -118,6 +120,10 @@ def negated(row: Theorem) -> Theorem:
 
 
 def sharper(row: Theorem) -> Theorem:
+    if row.then.name == "Smooth":
+        # Orders of smoothness are whole numbers.
+        step = -1.0 if row.then.upper else 1.0
+        return replace(row, bound=lambda case, n: max(0.0, row.bound(case, n) + step))
     factor = 0.98 if row.then.upper else 1.02
     return replace(row, bound=lambda case, n: factor * row.bound(case, n))
 
@@ -153,7 +159,7 @@ def misplaceable(row: Theorem, premise: Any) -> bool:
     if row.about is Compose:
         # A composition of which the first part misbehaves is seen without the inner sets.
         return True
-    return row.about is ProductMap and not premise.claim.holds
+    return row.about is ProductMap and not premise.claim.everywhere
 
 
 def mutants() -> Iterator[Mutant]:
@@ -178,6 +184,9 @@ def mutants() -> Iterator[Mutant]:
 
 # Their numbers are 0 or infinite always, so there is nothing sharper.
 EXTREME = {
+    "affine-smooth",
+    "discontinuous-not-smooth",
+    "finite-smooth",
     "discontinuous-not-lipschitz",
     "merging-not-lower-lipschitz",
     "scale-zero-lipschitz",
@@ -235,44 +244,85 @@ def attacked(index: int, claim: Property, trusted: Any) -> Any:
 
 def killer(mutant: Mutant) -> str | None:
     """The expression that shows that the mutant is wrong, and how."""
-    goal = mutant.row.then.base
     table = mutant.table
     for index, (phi, on, _) in enumerate(expressions()):
         inner = vars(phi).get("map_", phi)
         if not isinstance(inner, mutant.row.about):
             continue
-        found, contradiction = made(index, goal, table)
-        if contradiction is not None:
-            return f"{phi!r} on {on!r}: {contradiction}"
-        before = truth(index, goal)
-        for claim, witness in found:
-            if repr(claim) + str(claim.bound) in before:
-                continue
-            result = attacked(index, claim, witness)
-            if result is not None:
-                return f"{phi!r} on {on!r}: {result}"
+        for goal in about(mutant.row.then.base, on):
+            found, contradiction = made(index, goal, table)
+            if contradiction is not None:
+                return f"{phi!r} on {on!r}: {contradiction}"
+            before = truth(index, goal)
+            for claim, witness in found:
+                if repr(claim) + str(claim.bound) in before:
+                    continue
+                result = attacked(index, claim, witness)
+                if result is not None:
+                    return f"{phi!r} on {on!r}: {result}"
     return None
+
+
+def about(goal: Property, on: pm.Space) -> list[Property]:
+    """The questions that a property stands for, where it is about a degree or a motion."""
+    if goal.takes == "degree":
+        return [goal(1), goal(2)]
+    return [goal(motion) for motion in motions(on.shape)] if goal.takes == "motion" else [goal]
 
 
 KILLED: dict[tuple[str, str], str] = {}
 
 
+PAGE = Path(__file__).parent.parent / "docs" / "killers.md"
+HEAD = """# The killers
+
+A wrong theorem is made of each row of [the table](theory.md) in every way that one might err: a
+premise is left out, or asked of all parts but one, or on the wrong set, the conclusion is negated,
+the number made a little better than it is. Each line names what was done and the first expression
+on which it shows, by a numerical attack or by a contradiction with what is known of the parts.
+Names such as `Step(0.0)` stand for maps that only the tests have.
+
+Written by `PHIMAPS_KILLERS=docs/killers.md python -m pytest tests/test_theorems.py`.
+"""
+
+
 def killers() -> str:
-    """The table of what was found: row, change, and the expression that showed it wrong."""
-    lines = [
-        f"{row:30} {change:60} {' '.join(how.split())}" for (row, change), how in KILLED.items()
-    ]
-    return "\n".join([f"{'row':30} {'change':60} shown wrong by", *lines])
+    """The page of what was found: for each row what was changed and what shows it wrong."""
+    lines = [HEAD]
+    for row in TABLE:
+        found = {change: how for (name, change), how in KILLED.items() if name == row.name}
+        if found:
+            lines += [f"## {row.name}", "", f"{row.about.__name__}: {row.statement}.", ""]
+            lines += ["| change | shown wrong by |", "|---|---|"]
+            lines += [f"| {cell(change)} | {cell(how)} |" for change, how in found.items()]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def cell(value: str) -> str:
+    value = " ".join(value.split()).replace("|", "\\|").replace("*", "\\*")
+    return value if len(value) <= 240 else value[:239] + "…"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def report() -> Iterator[None]:
     yield
-    print("\n" + killers())
     if path := os.environ.get("PHIMAPS_KILLERS"):
         # Workers of one run see different rows.
         path += os.environ.get("PYTEST_XDIST_WORKER", "").replace("gw", ".")
-        Path(path).write_text(killers() + "\n", encoding="utf-8")
+        Path(path).write_text(killers(), encoding="utf-8")
+
+
+def test_the_page_of_killers_names_every_mutant() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    parts = {part.split("\n", 1)[0]: part for part in page.split("\n## ")[1:]}
+    assert set(parts) == {row.name for row in TABLE}
+    missing = [
+        f"{m.row.name}: {m.change}"
+        for m in MUTANTS
+        if f"\n| {cell(m.change)} | " not in parts[m.row.name]
+    ]
+    assert not missing, "write the page anew, as it says at its top"
 
 
 ROWS = list(dict.fromkeys(m.row.name for m in MUTANTS))
@@ -292,13 +342,8 @@ def test_every_mutant_of_the_row_is_caught(name):
 
 
 # --- the table itself --------------------------------------------------------------------------
-GOALS = (
-    pm.Continuous,
-    pm.Injective,
-    pm.property.Affine,
-    pm.Lipschitz,
-    pm.LowerLipschitz,
-    pm.Bounded,
+GOALS = tuple(
+    p for p in vars(pm.property).values() if isinstance(p, Property) and p.name != "Universal"
 )
 
 
@@ -308,7 +353,8 @@ def test_the_table_as_it_stands_is_never_caught(shard):
     for index, (phi, on, checked) in enumerate(expressions()):
         if index % 4 != shard or not checked:
             continue
-        for goal in (pm.Universal,) if subject(phi)[1] is not None else GOALS:
+        kinds = (pm.Universal,) if subject(phi)[1] is not None else GOALS
+        for goal in (g for kind in kinds for g in about(kind, on)):
             found, contradiction = made(index, goal, TABLE)
             assert contradiction is None, f"{phi!r} on {on!r}: {contradiction}"
             for claim, witness in found:

@@ -91,15 +91,18 @@ class On(Single):
         points = x.double().cpu().numpy()
         if not isinstance(self.space, Boxlike):
             return torch.from_numpy(self.space.contains(points))
-        # float32 points are nearest neighbours of the reals that they stand for.
+        # float32 points are nearest neighbours of the reals that they stand for; but a map that
+        # has no value at an open end has none at a point that was rounded to it.
         slack = torch.finfo(x.dtype).eps
-        low = self.space.low - slack * np.abs(np.where(np.isinf(self.space.low), 0, self.space.low))
-        high = self.space.high + slack * np.abs(
-            np.where(np.isinf(self.space.high), 0, self.space.high)
+        low, high = self.space.ends
+        below, above = (
+            slack * np.abs(np.where(inside, end, 0.0))
+            for inside, end in zip(self.space.attains(), (low, high), strict=True)
         )
         checked = self.space.points(points)
-        ok = ((checked >= low) & (checked <= high)).reshape(len(checked), -1).all(axis=1)
-        return torch.from_numpy(ok)
+        inside = (checked >= low - below) & (checked <= high + above)
+        ok = inside.reshape(len(checked), self.space.size).all(axis=1)
+        return torch.from_numpy(np.asarray(ok))
 
     def image(self, on: Space) -> Image:
         return self.map.image(on)

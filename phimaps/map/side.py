@@ -271,7 +271,9 @@ class Product(Composite):
             return [Part(m, Image(p, p)) for m, p in zip(self.maps, on.parts, strict=True)]
         low, high = on.bounds()
         cuts = np.cumsum(widths)[:-1]
-        boxes = [Box(a, b) for a, b in zip(np.split(low, cuts), np.split(high, cuts), strict=True)]
+        closed = on.closed if isinstance(on, Boxlike) else "both"
+        ends = zip(np.split(low, cuts), np.split(high, cuts), strict=True)
+        boxes = [Box(a, b, closed=closed) for a, b in ends]
         # The projections of other spaces are enclosed, but need not fill their boxes.
         inner = boxes if isinstance(on, Boxlike) else [None] * len(boxes)
         return [Part(m, Image(b, i)) for m, b, i in zip(self.maps, boxes, inner, strict=True)]

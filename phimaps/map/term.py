@@ -95,6 +95,10 @@ class Term(Estimator):
         """Names of the flattened output, given those of the flattened input and its shape."""
         return [f"{label}{i}" for i in range(int(np.prod(self.out_shape(shape))))]
 
+    def rounds(self, on: Space) -> bool:
+        """Whether computing φ at floating-point numbers of `on` may round, in any precision."""
+        return True
+
     @property
     def takes(self) -> tuple[int, ...] | None:
         """The input shape, where the map fixes it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import inf, prod
 from typing import Any, ClassVar, final
 
@@ -16,18 +15,17 @@ from ..errors import ParameterError
 from ..interval import EPS
 from ..map import Fact, FeatureMap, show
 from ..proof import Reason, Strength
-from ..property import Lipschitz, LowerLipschitz
 from ..spaces import Box, Image, Space
-from .affine import linear_facts
 from .images import ImageMap, Window, pair
+from .linear import linear_facts
+from .norms import large_facts
+from .spectrum import spectrum, torus
 
 __all__ = ["Conv2d", "sliding"]
 
 TINY = float(np.finfo(np.float64).tiny)
 # Up to this size the matrix is written out, which says everything; beyond it, norms are bounded.
 DENSE_ENTRIES, DENSE_SIDE = 2**21, 4096
-# Singular values at every frequency cost this many multiplications at most.
-SPECTRUM_COST = 2**31
 
 
 def sliding(owner: Any, kernel: tuple[int, int]) -> Window:
@@ -75,9 +73,11 @@ class Conv2d(ImageMap):
 
     Notes
     -----
-    The singular values of a circular convolution with stride 1 are those of its Fourier transform
-    at the frequencies of the image. With padding by zeros the norm is at most that of the circular
-    convolution on the padded image, and may exceed that on the image itself.
+    The singular values of a circular convolution are those of its Fourier transform at the
+    frequencies of the image (`singular_values`); a stride lays the frequencies that it merges side
+    by side. With padding by zeros the norm is at most that of the circular convolution on the
+    padded image, and may exceed that on the image itself. With padding by at least the window less
+    one pixel, distances shrink no more than they do there.
 
     References
     ----------
@@ -189,24 +189,22 @@ class Conv2d(ImageMap):
             far, near = finite[a], finite[b]
             terms = [(np.abs(far), pos), (np.abs(near), -neg)]
             with np.errstate(over="ignore", invalid="ignore"):
-                value = self._slide(far, pos) + self._slide(near, neg) + bias
-                size = sum(self._slide(v, w) for v, w in terms) + np.abs(bias)
+                value = (
+                    self.window().correlate(far, pos) + self.window().correlate(near, neg) + bias
+                )
+                size = sum(self.window().correlate(v, w) for v, w in terms) + np.abs(bias)
                 # Terms that are 0 round nothing: where all are, the bound is exact.
-                count = sum(self._slide(1.0 * (v != 0), 1.0 * (w != 0)) for v, w in terms)
+                count = sum(
+                    self.window().correlate(1.0 * (v != 0), 1.0 * (w != 0)) for v, w in terms
+                )
                 error = (2 * prod(weight.shape[1:]) + 6) * EPS * size + TINY * count
                 value = value + sign * np.where(count > 0, error, 0.0)
             edge = [1.0 * np.isinf((low, high)[i]) for i in (a, b)]
-            open_end = self._slide(edge[0], 1.0 * (pos > 0)) + self._slide(edge[1], 1.0 * (neg < 0))
+            open_end = self.window().correlate(edge[0], 1.0 * (pos > 0)) + self.window().correlate(
+                edge[1], 1.0 * (neg < 0)
+            )
             ends.append(np.where((open_end > 0) | np.isnan(value), sign * inf, value))
         return Image(Box(*ends))
-
-    def _slide(self, image: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """The correlation as a matrix product, for which the bounds of rounding errors hold."""
-        window = self.window()
-        views = np.lib.stride_tricks.sliding_window_view(
-            window.padded(image), window.size, axis=(1, 2)
-        )[:, :: window.stride[0], :: window.stride[1]]
-        return np.tensordot(weight, views, axes=((1, 2, 3), (0, 3, 4)))
 
     def facts(self, on: Space) -> Iterator[Fact]:
         # One question asks for the facts many times, and each time costs an SVD. Weights in
@@ -218,146 +216,96 @@ class Conv2d(ImageMap):
         yield from kept[1]
 
     def _known(self, on: Space) -> Iterator[Fact]:
-        shape, window = self.image_shape(on.shape), self.window()
-        n_in, n_out = prod(shape), prod(self.out_shape(shape))
-        wraps = window.circular and (window.size[0] > shape[1] or window.size[1] > shape[2])
-        if n_in * n_out <= DENSE_ENTRIES and max(n_in, n_out) <= DENSE_SIDE and not wraps:
+        shape = self.image_shape(on.shape)
+        if self.small(shape):
             yield from linear_facts(self.matrix(shape), on, "the matrix of the convolution")
             return
         yield prop.Affine, Reason("w * x + b with given w and b", Strength.DEFINITION)
-        schur = "sqrt(greatest row sum · greatest column sum) of |entries|, Schur's test"
-        yield Lipschitz(lambda: self._schur(shape)), Reason(schur, Strength.COMPUTED)
-        counts = replace(window, stride=(1, 1)).counts(shape)
-        torus = _torus(window, shape)
-        repeats = window.circular and any(c > n for c, n in zip(counts, shape[1:], strict=True))
-        c_out, c_in = self.array("weight").shape[:2]
-        exact = window.circular and window.stride == (1, 1) and counts == shape[1:]
-        affordable = prod(torus) * c_out * c_in * min(c_out, c_in) <= SPECTRUM_COST
-        if affordable and not repeats:
-            yield from self._spectral_facts(torus, exact, on)
-        if on.interior and not (affordable and exact):
-            text = "|Av| / |v| for a vector v found by power iteration, with its rounding error"
-            yield (~Lipschitz)(lambda: self._stretch(shape)), Reason(text, Strength.COMPUTED)
+        yield from large_facts(self.array("weight"), self.window(), shape, on)
 
-    def _spectral_facts(self, torus: tuple[int, int], exact: bool, on: Space) -> Iterator[Fact]:
-        weight, found = self.array("weight"), list[tuple[float, ...]]()
+    def small(self, shape: tuple[int, int, int]) -> bool:
+        """Whether the matrix may be written out, every entry being one tap."""
+        window, n_in, n_out = self.window(), prod(shape), prod(self.out_shape(shape))
+        wraps = window.circular and (window.size[0] > shape[1] or window.size[1] > shape[2])
+        return n_in * n_out <= DENSE_ENTRIES and max(n_in, n_out) <= DENSE_SIDE and not wraps
 
-        def spectrum(which: int) -> float:
-            if not found:
-                found.append(_spectrum(weight, torus))
-            return found[0][which]
+    def singular_values(self, in_shape: Any = None) -> np.ndarray:
+        """The singular values of x ↦ w * x on images of a shape, greatest first.
 
-        def why(text: str) -> Reason:
-            return Reason(text, Strength.COMPUTED, "Sedghi, Gupta, Long 2019")
+        Where windows tile the torus (circular padding, the stride a divisor of the size) they are
+        those of the small matrices at its frequencies, with the s² frequencies that a stride s
+        merges side by side; otherwise those of the whole matrix. Both are right up to rounding;
+        certified bounds are in ``pm.decide(conv, pm.Lipschitz, on=images)``.
 
-        whole = f"the circular convolution on {torus[0]} x {torus[1]} pixels"
-        if not exact:
-            text = f"x ↦ w * x is {whole} between an embedding and a choice of coordinates"
-            yield Lipschitz(lambda: spectrum(0)), why(text)
-            return
-        top = why(f"the greatest singular value over the frequencies of {whole}, certified")
-        least = why(f"the least singular value over the frequencies of {whole}, certified")
-        yield Lipschitz(lambda: spectrum(0)), top
-        if on.interior:
-            yield (~Lipschitz)(lambda: spectrum(1)), top
-        if weight.shape[0] >= weight.shape[1]:
-            yield LowerLipschitz(lambda: spectrum(3)), least
-            if on.interior:
-                yield (~LowerLipschitz)(lambda: spectrum(2)), least
+        Parameters
+        ----------
+        in_shape : tuple of int, optional
+            (channels, height, width), or (d,) of rows. Default: the map's own ``in_shape``.
 
-    def _schur(self, shape: tuple[int, int, int]) -> float:
-        size = np.abs(self.array("weight"))
-        rows, cols = (self.window().positions(i, n) for i, n in enumerate(shape[1:]))
-        into = np.einsum("ocab,ia,jb->oij", size, 1.0 * (rows >= 0), 1.0 * (cols >= 0))
-        # How often an offset of the window meets a pixel, along each axis.
-        met = [
-            (seen.T[:, :, None] == np.arange(n)).sum(axis=1).astype(float)
-            for seen, n in zip((rows, cols), shape[1:], strict=True)
-        ]
-        out_of = np.einsum("ocab,ai,bj->cij", size, *met)
-        slack = 1 + 4 * EPS * (size.size + 8)
-        return float(np.sqrt(into.max()) * np.sqrt(out_of.max()) * slack)
+        Returns
+        -------
+        ndarray of shape (min(d_in, d_out),)
 
-    def _stretch(self, shape: tuple[int, int, int], steps: int = 30) -> float:
-        weight = self.array("weight")
-        linear = Conv2d(weight, None, self.stride, self.padding, self.padding_mode)
-        # The caller may have turned gradients off.
-        with torch.inference_mode(False), torch.enable_grad():
-            v = torch.from_numpy(np.random.default_rng(0).standard_normal((1, *shape)))
-            for _ in range(steps):
-                v = v.requires_grad_()
-                # Half the squared norm has the gradient AᵀAv.
-                (v,) = torch.autograd.grad((linear.forward(v) ** 2).sum() / 2, v)
-                v = v / v.norm().clamp(min=TINY)
-        point = v.numpy()[0]
-        value = np.linalg.norm(linear._slide(point, weight))
-        error = (
-            (2 * weight[0].size + 6)
-            * EPS
-            * np.linalg.norm(linear._slide(np.abs(point), np.abs(weight)))
+        Raises
+        ------
+        ParameterError
+            When there is no shape, or when padding by zeros calls for a matrix that is too large.
+
+        References
+        ----------
+        Sedghi, Gupta, Long (2019), The singular values of convolutional layers, for stride 1.
+
+        Examples
+        --------
+        >>> circular = Conv2d([[[[1.0, 1.0]]]], padding="same", padding_mode="circular")
+        >>> circular.singular_values((1, 1, 4)).round(6)
+        array([2.      , 1.414214, 1.414214, 0.      ])
+        """
+        self.check_parameters()
+        given = self._declared() if in_shape is None else tuple(in_shape)
+        if given is None or -1 in given:
+            raise ParameterError(
+                "The singular values of Conv2d depend on the size of the images.",
+                got=f"in_shape={show(in_shape)}",
+                need="the shape of one image, (channels, height, width)",
+                do=f"conv.singular_values(({self.channels}, 32, 32))",
+            )
+        shape = self.image_shape(given)
+        about = torus(self.window(), shape)
+        if about.exact:
+            return spectrum(self.array("weight"), about.sizes, about.stride)
+        if self.small(shape):
+            return np.linalg.svd(self.matrix(shape), compute_uv=False)
+        raise ParameterError(
+            "The singular values of this Conv2d are not known in closed form.",
+            got=f"padding_mode={self.padding_mode!r}, images of shape {shape}: a matrix of "
+            f"{prod(shape)} x {prod(self.out_shape(shape))}",
+            need="windows that tile a torus, or a matrix of at most "
+            f"{DENSE_ENTRIES} entries, {DENSE_SIDE} on a side",
+            do="pm.decide(conv, pm.Lipschitz, on=pm.Images(...)) for certified bounds",
         )
-        size = float(np.linalg.norm(point))
-        slack = 1 + 4 * EPS * (8 + point.size + value.size)
-        return max(0.0, float(value - error) / (size * slack) / slack) if size > 0 else 0.0
 
+    def dead_channels(self, on: Space) -> np.ndarray:
+        """Which channels are 0 after a rectifier, whatever the image: (w * x + b)_c <= 0.
 
-def _torus(window: Window, shape: tuple[int, int, int]) -> tuple[int, int]:
-    """A size on which the circular convolution contains this one.
+        Proved by an enclosure of the pre-activation, which for a box is its exact range up to
+        rounding outward. A channel that is not reported may still be dead on other spaces.
 
-    With padding by zeros, no window of a torus that is larger by the padding reaches around to the
-    other side of the image.
-    """
-    if window.circular:
-        return shape[1:]
-    ends = zip(shape[1:], window.size, window.before, window.after, strict=True)
-    height, width = (max(k, n + max(low, high)) for n, k, low, high in ends)
-    return height, width
+        Parameters
+        ----------
+        on : Space
+            Of images, or of rows that stand for them.
 
+        Returns
+        -------
+        ndarray of bool, shape (c_out,)
 
-def _spectrum(weight: np.ndarray, sizes: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Certified bounds for the extreme singular values over all frequencies of a torus.
-
-    As in `phimaps.interval.singular_values`, from the residual and the defects of orthogonality of
-    a computed decomposition, and from the error of the computed Fourier transform.
-
-    Returns
-    -------
-    (upper, lower) bound of the greatest, (upper, lower) bound of the least singular value
-    """
-    c_out, c_in, *kernel = weight.shape
-    # Frequencies come in conjugate pairs with the same singular values.
-    ranges = (np.arange(sizes[0]), np.arange(sizes[1] // 2 + 1))
-    waves = [
-        np.exp(-2j * np.pi * (np.outer(f, np.arange(k)) % n) / n)
-        for f, k, n in zip(ranges, kernel, sizes, strict=True)
-    ]
-    taps = weight.reshape(c_out * c_in, *kernel)
-    # Each wave is right to 12 EPS: its angle, below 2π, to 10 EPS and the exponential to 2.
-    blur = (4 * prod(kernel) + 32) * EPS * float(np.linalg.norm(np.abs(weight).sum(axis=(2, 3))))
-    blur = blur * (1 + 4 * EPS * weight.size) + TINY
-    result = np.array([0.0, 0.0, inf, inf])
-    for row in waves[0]:
-        half = np.einsum("a,oab->ob", row, taps)
-        blocks = (waves[1] @ half.T).reshape(-1, c_out, c_in)
-        u, s, vh = np.linalg.svd(blocks, full_matrices=False)
-        us, n = u * s[:, None, :], s.shape[1]
-        sizes_us, sizes_vh = _norms(us), _norms(vh)
-        residual = blur + _norms(blocks - us @ vh) + (8 * n + 16) * EPS * sizes_us * sizes_vh
-        defects = [
-            _norms(a @ b - np.eye(n)) + (8 * max(c_out, c_in) + 16) * EPS * _norms(a) * _norms(b)
-            for a, b in ((u.conj().transpose(0, 2, 1), u), (vh, vh.conj().transpose(0, 2, 1)))
-        ]
-        grow = np.sqrt((1 + defects[0]) * (1 + defects[1])) * (1 + 8 * EPS)
-        shrink = np.prod([np.sqrt(np.maximum(0.0, 1 - d)) for d in defects], axis=0) * (1 - 8 * EPS)
-        high = (s.T * grow + residual) * (1 + 2 * EPS)
-        low = np.maximum(0.0, (s.T * shrink - residual) * (1 - 2 * EPS))
-        result = np.array([
-            max(result[0], high[0].max()), max(result[1], low[0].max()),
-            min(result[2], high[-1].min()), min(result[3], low[-1].min()),
-        ])  # fmt: skip
-    return tuple(map(float, result))  # type: ignore[return-value]
-
-
-def _norms(blocks: np.ndarray) -> np.ndarray:
-    """The Frobenius norm of each block, rounded up."""
-    return np.linalg.norm(blocks, axis=(1, 2)) * (1 + 8 * EPS * blocks[0].size)
+        Examples
+        --------
+        >>> import phimaps as pm
+        >>> Conv2d([[[[-1.0]]], [[[1.0]]]]).dead_channels(pm.Images(1, 8, 8, 0, 1))
+        array([ True, False])
+        """
+        self.check_parameters()
+        high = self.image(on).outer.bounds()[1]
+        return np.asarray((high <= 0).all(axis=(1, 2)))

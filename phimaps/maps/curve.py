@@ -7,32 +7,43 @@ proved once.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import pairwise
 from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from ..errors import DomainError
 from ..interval import ULPS, widen
-from ..map import Fact, FeatureMap
+from ..map import Fact
 from ..proof import Reason, Strength
-from ..property import Affine, Continuous, Injective, Lipschitz, LowerLipschitz
+from ..property import (
+    Affine,
+    Continuous,
+    Homeomorphism,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    PositivelyHomogeneous,
+    Proper,
+    Smooth,
+)
 from ..spaces import Box, Image, Space
 from ..witness import Collision
+from .elementwise import Elementwise
 
 __all__ = ["Curve"]
 
 
-class Curve(FeatureMap):
+class Curve(Elementwise):
     """x ↦ σ(x_i), a continuous curve in every coordinate; abstract.
 
     A subclass gives the curve itself (`curve`), the interior points where its direction changes
     (`turns`) with the direction on each piece between them (`ways`), its limits (`ends`), and its
     steepness: the slope on each piece if it is piecewise linear (`piece_slopes`), else its
-    derivative, the points where that is extreme (`bends`) or 0 (`flats`), and its limits.
+    derivative, the points where that is extreme (`bends`), 0 (`flats`) or jumps (`kinks`), and its
+    limits. Where it is not smooth, `joints` and `cusps` say how smooth it is.
     """
 
     __slots__ = ()
@@ -45,20 +56,20 @@ class Curve(FeatureMap):
     slope_ends: ClassVar[tuple[float, float]] = (0.0, 0.0)
     # Points where the slope is infinite.
     verticals: ClassVar[tuple[float, ...]] = ()
-    # The set on which σ is defined, and whether its lower end belongs to it.
-    low: ClassVar[float] = -inf
-    low_open: ClassVar[bool] = False
+    # Points where the slope jumps, with the slopes before and after.
+    kinks: ClassVar[tuple[tuple[float, float, float], ...]] = ()
+    # Intervals on which a curve that is not piecewise linear is linear.
+    straight: ClassVar[tuple[tuple[float, float], ...]] = ()
+    # Points where two smooth curves meet, with the k for which σ is C^k there and not C^(k+1).
+    rough: ClassVar[tuple[tuple[float, int], ...]] = ()
+    # The same where already the one-sided derivatives of order k + 1 do not exist.
+    cusps: ClassVar[tuple[tuple[float, int], ...]] = ()
     # How far the turning points, bends and flats may be from where they are said to be.
     margin: ClassVar[float] = 0.0
     # The absolute error of slopes, where terms cancel and a relative one says nothing.
     noise: ClassVar[float] = 0.0
-    # Whether values and slopes at representable points are computed without rounding.
-    exact: ClassVar[bool] = False
-    title: ClassVar[str] = ""
-
-    @abstractmethod
-    def curve(self, x: torch.Tensor) -> torch.Tensor:
-        """σ(x)."""
+    # Whether the slopes of the pieces are the given numbers, and not rounded.
+    exact_slopes: ClassVar[bool] = True
 
     def reference(self, x: np.ndarray) -> np.ndarray:
         """σ(x) at finite points, right to the last few bits; override where `curve` is not."""
@@ -79,6 +90,12 @@ class Curve(FeatureMap):
         if self.piece_slopes:
             return self._pieces(low, high, np.abs(self.piece_slopes))
         values = [np.abs(self._slope_at(low)), np.abs(self._slope_at(high))]
+        for kink, before, after in self.kinks:
+            values[0] = np.where(low == kink, abs(after), values[0])
+            values[1] = np.where(high == kink, abs(before), values[1])
+        for kink, *slopes in self.kinks:
+            inside = (low < kink) & (kink < high)
+            values += [np.where(inside, abs(slope), values[0]) for slope in slopes]
         for bend in self.bends:
             inside = (low < bend) & (bend < high)
             values.append(np.where(inside, abs(float(self.derivative(np.array(bend)))), values[0]))
@@ -91,6 +108,8 @@ class Curve(FeatureMap):
         for flat in self.flats:
             near = (low - margin <= flat) & (flat <= high + margin)
             least = np.where(near, 0.0, least)
+        for left, right in self._flat_pieces:
+            least = np.where(np.maximum(low, left) < np.minimum(high, right), 0.0, least)
         for vertical in self.verticals:
             most = np.where((low <= vertical) & (vertical <= high), inf, most)
         return least, most
@@ -148,32 +167,21 @@ class Curve(FeatureMap):
         return solve(left, turn), solve(right, turn), False
 
     # --- derived -----------------------------------------------------------------------------
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.curve(x)
+    @property
+    def joints(self) -> tuple[tuple[float, int], ...]:
+        """Points where smooth pieces meet, with the k for which σ is C^k there and not C^(k+1)."""
+        slopes = self.piece_slopes
+        bent = zip(self.turns, pairwise(slopes), strict=False)
+        return self.rough + tuple((t, 0) for t, (a, b) in bent if a != b)
 
     @property
-    def keeps_shape(self) -> bool:
-        return True
+    def _flat_pieces(self) -> list[tuple[float, float]]:
+        return [self._piece(i) for i, way in enumerate(self.ways) if way == 0]
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
-    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
-        # After a convolution an activation turns the pre-activation into the activation.
-        return [
-            n.replace("[pre]", "[post]", 1) if "[pre]" in n else f"{self.title}({n})" for n in names
-        ]
-
-    def undefined(self, on: Space) -> str | None:
-        low, high = on.bounds()
-        bad = (low < self.low) | (self.low_open & (low <= self.low))
-        if not bad.any():
-            return None
-        where = tuple(map(int, np.argwhere(bad)[0]))
-        index = where[0] if len(where) == 1 else where
-        least = f"x > {self.low:g}" if self.low_open else f"x >= {self.low:g}"
-        reach = f"[{low[where]:g}, {high[where]:g}]"
-        return f"coordinate {index} ranges over {reach}, {self.title} needs {least}"
+    @property
+    def _ulps(self) -> int:
+        """How far computed slopes may be off, in units of the last place."""
+        return 0 if self.piece_slopes and self.exact_slopes else ULPS
 
     def _piece(self, i: int) -> tuple[float, float]:
         edges = (-inf, *self.turns, inf)
@@ -225,7 +233,9 @@ class Curve(FeatureMap):
         low, high = self.range_over(*on.bounds(), self.margin)
         floor, ceiling = min(self.ends), max(self.ends)
         low, high = widen(low, False, ulps), widen(high, True, ulps)
-        if not self.turns and self.low == -inf:
+        # The limits of a curve without turns enclose it, and those of straight pieces that turn
+        # to no other direction; a curve with a pole may go one way and still leave them.
+        if self.start == -inf and (not self.turns or (self.piece_slopes and min(self.ways) >= 0)):
             # Rounding must not push a value past a limit that it never reaches.
             low, high = np.maximum(low, floor), np.minimum(high, ceiling)
         outer = Box(np.minimum(low, high), high)
@@ -258,6 +268,17 @@ class Curve(FeatureMap):
             tall, high, np.minimum(high, most)
         )
 
+    def smoothness(self, low: np.ndarray, high: np.ndarray) -> float:
+        """The greatest k for which σ on each [low, high] extends to a C^k function."""
+        found = inf
+        for point, order in self.joints:
+            # On one side of a joint σ is a smooth curve that goes on beyond it.
+            found = min(found, order) if ((low < point) & (point < high)).any() else found
+        for point, order in self.cusps:
+            meets = (low <= point) & (point <= high) & (low < high)
+            found = min(found, order) if meets.any() else found
+        return float(found)
+
     def facts(self, on: Space) -> Iterator[Fact]:
         if self.undefined(on) is not None:
             return
@@ -266,24 +287,47 @@ class Curve(FeatureMap):
         monotone = self.strictly_monotone(low, high, self.margin) | (low == high)
         if monotone.all():
             yield Injective, f"{self.title} is strictly monotone on each range"
+            # The image of an interval is an interval, and a monotone map onto one cannot jump.
+            yield Homeomorphism, f"{self.title} is strictly monotone on each range, and so inverse"
         least, steepest = self.slopes(low, high, self.margin)
-        ulps = 0 if self.piece_slopes else ULPS
-        top = float(widen(steepest, True, ulps).max()) + self.noise
+        top = float(widen(steepest, True, self._ulps).max()) + self.noise
         if top < inf:
             yield Lipschitz(top), f"the slope of {self.title} is at most {top:.6g}"
         if monotone.all():
-            bottom = float(widen(least, False, ulps).min()) - self.noise
+            bottom = float(widen(least, False, self._ulps).min()) - self.noise
             if bottom > 0:
                 yield LowerLipschitz(bottom), f"the slope of {self.title} is at least {bottom:.6g}"
-        if self.piece_slopes and np.equal(*self._pieces(low, high, self.piece_slopes)).all():
+        if self._linear(low, high):
             yield Affine, f"{self.title} is linear on each range"
+        yield Smooth(self.smoothness(low, high)), f"{self.title} is made of smooth pieces"
+        if self.degree is not None:
+            yield PositivelyHomogeneous(self.degree), f"{self.title}(tx) = t^p {self.title}(x)"
+        grows = (np.isfinite(low) | np.isinf(self.ends[0])) & (
+            np.isfinite(high) | np.isinf(self.ends[1])
+        )
+        if on.is_closed and grows.all():
+            yield Proper, f"|{self.title}| goes to infinity wherever a range does"
         yield from self._exhibited(on)
+
+    def _linear(self, low: np.ndarray, high: np.ndarray) -> bool:
+        if self.piece_slopes:
+            return bool(np.equal(*self._pieces(low, high, self.piece_slopes)).all())
+        inside = [(a <= low) & (high <= b) for a, b in self.straight]
+        return bool(np.logical_or.reduce([low == high, *inside]).all())
 
     def _exhibited(self, on: Space) -> Iterator[Fact]:
         chords = on.chords()
         if chords is None:
             return
         low, high, point = chords
+        stays = (np.isinf(low) & np.isfinite(self.ends[0])) | (
+            np.isinf(high) & np.isfinite(self.ends[1])
+        )
+        if stays.any():
+            yield ~Proper, f"{self.title} stays bounded as one coordinate goes to infinity"
+        order = self.smoothness(low, high)
+        if order < inf:
+            yield (~Smooth)(order), f"{self.title} has a kink, or a higher derivative jumps"
         size = np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
         step = self.margin * np.where(np.isinf(size), 0.0, size)
         low, high = low + step, high - step
@@ -291,15 +335,17 @@ class Curve(FeatureMap):
         if not real.any():
             return
         least, steepest = self.slopes(low, high)
-        if (
+        steepest = widen(steepest, False, self._ulps) - self.noise
+        most = np.where(least == 0, 0.0, widen(least, True, self._ulps) + self.noise)
+        if (real & (most < steepest)).any():
+            yield ~Affine, f"the slope of {self.title} changes"
+        elif (
             self.piece_slopes
             and (real & np.less(*self._pieces(low, high, self.piece_slopes))).any()
         ):
             yield ~Affine, f"{self.title} has a kink there"
-        ulps = 0 if self.piece_slopes else ULPS
-        top = float(np.where(real, widen(steepest, False, ulps), 0.0).max()) - self.noise
-        steps = widen(least, True, ulps) + self.noise
-        bottom = float(np.where(real, np.where(least == 0, 0.0, steps), inf).min())
+        top = float(np.where(real, steepest, 0.0).max())
+        bottom = float(np.where(real, most, inf).min())
         if top > 0:
             yield (~Lipschitz)(top), f"the slope of {self.title} comes near {top:.6g}"
         yield (~LowerLipschitz)(bottom), f"the slope of {self.title} comes near {bottom:.6g}"
@@ -315,18 +361,3 @@ class Curve(FeatureMap):
             text = f"{self.title} rises and falls, so it takes one value near {a:.6g} and {b:.6g}"
         strength = Strength.WITNESS if exactly else Strength.THEOREM
         yield ~Injective, Reason(text, strength, witness=Collision(x, y, text, exactly))
-
-    def refuse(self, x: torch.Tensor, bad: torch.Tensor) -> DomainError:
-        """The error for values outside the domain of σ."""
-        first = [int(i) for i in bad.nonzero()[0]]
-        least = f"x > {self.low:g}" if self.low_open else f"x >= {self.low:g}"
-        return DomainError(
-            f"{self.title} is not defined at {float(x[tuple(first)]):g}.",
-            got=f"x = {float(x[tuple(first)]):g} in row {first[0]}, coordinate {_index(first[1:])}",
-            need=least,
-            do="drop the row, shift the data, or on_domain_error='nan' or a number",
-        )
-
-
-def _index(place: list[int]) -> Any:
-    return place[0] if len(place) == 1 else tuple(place)

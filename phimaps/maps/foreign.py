@@ -16,16 +16,15 @@ import numpy as np
 import sklearn
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import check_is_fitted
 
 from ..errors import GradientError, OperandError, ShapeError
 from ..map import FeatureMap, Given, adapters, show
-from .translate import known_module, known_transformer
+from .transformers import is_fitted, known_transformer
+from .translate import known_module
 
 __all__ = [
     "Frozen",
@@ -152,9 +151,9 @@ class Transformer(FeatureMap):
 
     @classmethod
     def example(cls) -> FeatureMap:
-        from sklearn.preprocessing import QuantileTransformer
+        from sklearn.preprocessing import FunctionTransformer
 
-        return cls(QuantileTransformer(n_quantiles=5, random_state=0))
+        return cls(FunctionTransformer(np.sinc))
 
     def __repr__(self) -> str:
         inner = self.estimator.estimator if self.closed else self.estimator
@@ -347,9 +346,7 @@ def from_sklearn(estimator: Any) -> FeatureMap:
             do="pm.from_sklearn(StandardScaler())",
         )
     inner = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
-    try:
-        check_is_fitted(inner)
-    except (NotFittedError, TypeError):
+    if not is_fitted(inner):
         return Transformer(estimator)
     return known_transformer(inner) or Transformer(FrozenEstimator(inner))
 

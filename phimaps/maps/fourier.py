@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import pi, sin, sqrt
+from math import inf, pi, sqrt
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..errors import ParameterError, ShapeError
 from ..interval import multiply, root_sum_squares, singular_values
 from ..map import Concat, Fact, FeatureMap, Given, Scale
 from ..proof import Reason, Strength
-from ..property import Bounded, Continuous, Lipschitz, LowerLipschitz
+from ..property import Bounded, Continuous, Lipschitz, LowerLipschitz, Smooth
 from ..spaces import Box, Image, Space
 from .affine import Affine
 from .powers import Cos
@@ -100,6 +100,7 @@ class Fourier(FeatureMap):
         weight, s = self.array("weight"), abs(float(self.scale))
         n, m = weight.shape
         yield Continuous, "sines and cosines of linear functions"
+        yield Smooth(inf), "sines and cosines of linear functions"
         norm = root_sum_squares([s] * m, up=True)
         yield Bounded(norm), Reason("cos² + sin² = 1 in each pair", Strength.COMPUTED)
         yield (
@@ -131,20 +132,27 @@ class Fourier(FeatureMap):
 
     def _short_of_a_period(self, on: Space, weight: np.ndarray, s: float) -> Iterator[Fact]:
         low, high = (b.ravel() for b in on.bounds())
+        length = np.linalg.norm(weight, axis=0)
         with np.errstate(invalid="ignore"):
-            travel = float(((high - low) @ np.abs(weight)).max())
-            travel = min(travel, on.diameter * float(np.linalg.norm(weight, axis=0).max()))
-        travel *= 1 + 1e-9
-        if not 0 < travel < 2 * pi * (1 - 1e-9):
+            travel = (high - low) @ np.abs(weight)
+            if on.euclidean:
+                travel = np.minimum(travel, on.diameter * length)
+        travel = np.where(np.isnan(travel), inf, travel) * (1 + 1e-9)
+        short = travel < 2 * pi * (1 - 1e-9)
+        if not short.any() or not travel.any():
             return
-        shrink = 2 * sin(travel / 2) / travel * (1 - 1e-9)
+        kept = np.where(short & (travel > 0), travel, 1.0)
+        shrink = np.where(short, np.where(travel > 0, 2 * np.sin(kept / 2) / kept, 1.0), 0.0)
+        seen = weight * (shrink * (1 - 1e-9))
         text = (
-            f"no frequency travels more than T = {travel:.4g} < 2π over the space, where "
-            "2 |sin(t/2)| >= |t| 2 sin(T/2) / T"
+            f"{int(short.sum())} of {len(short)} frequencies travel less than 2π over the space; "
+            "on a travel of T, 2 |sin(t/2)| >= |t| 2 sin(T/2) / T"
         )
 
         def lower() -> float:
-            return multiply([s, shrink, float(singular_values(weight)[0].min())], False)
+            # The rounding of the products moves a singular value by no more than this.
+            slack = 4 * np.finfo(np.float64).eps * float(np.linalg.norm(seen))
+            return multiply([s, max(0.0, float(singular_values(seen)[0].min()) - slack)], False)
 
         yield LowerLipschitz(lower), Reason(text, Strength.COMPUTED)
 
@@ -245,6 +253,7 @@ class RandomFourier(FeatureMap):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         yield Continuous, "sines and cosines of linear functions, whatever the draw"
+        yield Smooth(inf), "sines and cosines of linear functions, whatever the draw"
         norm = sqrt((self.n_components + 1) / self.n_components) if self.n_components % 2 else 1.0
         yield Bounded(norm * (1 + 1e-12)), "cos² + sin² = 1 in each pair, whatever the draw"
 

@@ -120,6 +120,13 @@ class Window:
         ends = [(0, 0), *zip(self.before, self.after, strict=True)]
         return np.pad(image, ends, mode="wrap" if self.circular else "constant")
 
+    def correlate(self, image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """The correlation as a matrix product, for which the bounds of rounding errors hold."""
+        views = np.lib.stride_tricks.sliding_window_view(
+            self.padded(image), self.size, axis=(1, 2)
+        )[:, :: self.stride[0], :: self.stride[1]]
+        return np.tensordot(weight, views, axes=((1, 2, 3), (0, 3, 4)))
+
     def pad(self, x: torch.Tensor) -> torch.Tensor:
         """The images with what the windows see around them, as a tensor."""
         if not any(self.before + self.after):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import inf, sqrt
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import torch
@@ -13,7 +13,17 @@ from sklearn.utils._param_validation import Interval as Range
 from sklearn.utils._param_validation import Real
 
 from ..map import Fact, FeatureMap
-from ..property import Affine, Continuous, Injective, Lipschitz, LowerLipschitz
+from ..property import (
+    Affine,
+    Continuous,
+    Homeomorphism,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    PositivelyHomogeneous,
+    Proper,
+    Smooth,
+)
 from ..spaces import Box, Image, Space
 from .curve import Curve
 
@@ -48,6 +58,7 @@ class Relu(Curve):
     ends = (0.0, inf)
     piece_slopes = (0.0, 1.0)
     exact = True
+    degree = 1
     title = "relu"
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
@@ -73,6 +84,7 @@ class LeakyRelu(Curve):
 
     _parameter_constraints = {"slope": [Range(Real, None, None, closed="neither")]}
     turns = (0.0,)
+    degree = 1
     title = "leaky_relu"
 
     @property
@@ -106,6 +118,8 @@ class Abs(Curve):
     ends = (inf, inf)
     piece_slopes = (-1.0, 1.0)
     exact = True
+    even = True
+    degree = 1
     title = "abs"
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
@@ -283,10 +297,11 @@ class CRelu(FeatureMap):
     array([[0., 2., 1., 0.]])
     """
 
-    exact: ClassVar[bool] = True
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat((torch.relu(x), torch.relu(-x)), dim=1)
+
+    def rounds(self, on: Space) -> bool:
+        return False
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (2 * shape[0], *shape[1:])
@@ -308,6 +323,10 @@ class CRelu(FeatureMap):
     def facts(self, on: Space) -> Iterator[Fact]:
         yield Continuous, "its coordinates are relu(x) and relu(-x)"
         yield Injective, "x = relu(x) - relu(-x)"
+        yield Homeomorphism, "x = relu(x) - relu(-x) is a continuous inverse"
+        yield PositivelyHomogeneous(1), "relu(tx) = t relu(x)"
+        if on.is_closed:
+            yield Proper, "|φ(x)| = |x|"
         yield Lipschitz(1.0), "|relu(a) - relu(b)|² + |relu(-a) - relu(-b)|² <= |a - b|²"
         low, high = on.bounds()
         if ((low < 0) & (high > 0)).any():
@@ -316,6 +335,7 @@ class CRelu(FeatureMap):
         else:
             yield LowerLipschitz(1.0), "no coordinate changes sign, so distances are kept"
             yield Affine, "no coordinate changes sign"
+            yield Smooth(inf), "no coordinate changes sign"
         chords = on.chords()
         if chords is None:
             return
@@ -327,3 +347,4 @@ class CRelu(FeatureMap):
             upper = float(np.nextafter(sqrt(0.5), 1))
             yield (~LowerLipschitz)(upper), "points t and -t of one coordinate are √2 t apart"
             yield ~Affine, "relu has a kink where a coordinate changes sign"
+            yield ~Smooth, "relu has a kink where a coordinate changes sign"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, pi
+from math import floor, inf, pi
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -54,10 +54,15 @@ class Log(Curve):
     on_domain_error: str | float = "raise"
 
     _parameter_constraints = ON_ERROR
-    low = 0.0
-    low_open = True
+    start = 0.0
+    start_open = True
     slope_ends = (0.0, 0.0)
     title = "log"
+
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        # 0 may be the end of a range that does not contain it.
+        with np.errstate(divide="ignore"):
+            return np.log(x)
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         return guarded(self, x, x <= 0, 1.0, torch.log)
@@ -88,10 +93,12 @@ class Sqrt(Curve):
     on_domain_error: str | float = "raise"
 
     _parameter_constraints = ON_ERROR
-    low = 0.0
+    start = 0.0
     ends = (0.0, inf)
     slope_ends = (0.0, 0.0)
     verticals = (0.0,)
+    cusps = ((0.0, 0),)
+    degree = 0.5
     title = "sqrt"
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
@@ -139,11 +146,11 @@ class Power(Curve):
         return f"power{self.p:g}"
 
     @property
-    def low(self) -> float:  # type: ignore[override]
+    def start(self) -> float:  # type: ignore[override]
         return -inf if self.whole else 0.0
 
     @property
-    def low_open(self) -> bool:  # type: ignore[override]
+    def start_open(self) -> bool:  # type: ignore[override]
         return not self.whole and self.p < 0
 
     @property
@@ -178,6 +185,23 @@ class Power(Curve):
         return (0.0,) if 0 < self.p < 1 else ()
 
     @property
+    def cusps(self) -> tuple[tuple[float, int], ...]:  # type: ignore[override]
+        # The derivative of order k is a multiple of x^(p - k), which is unbounded for k > p.
+        return () if self.whole or self.p < 0 else ((0.0, floor(self.p)),)
+
+    @property
+    def even(self) -> bool:  # type: ignore[override]
+        return self.whole and self.p % 2 == 0
+
+    @property
+    def degree(self) -> float:  # type: ignore[override]
+        return self.p
+
+    @property
+    def exact(self) -> bool:  # type: ignore[override]
+        return self.p in (0, 1)
+
+    @property
     def piece_slopes(self) -> tuple[float, ...]:  # type: ignore[override]
         return {0.0: (0.0, 0.0), 1.0: (1.0,)}.get(float(self.p), ())
 
@@ -194,6 +218,16 @@ class Power(Curve):
         bad = x < 0 if self.p > 0 else x <= 0
         return guarded(self, x, bad, 1.0, lambda t: t ** float(self.p))
 
+    def reference(self, x: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.power(x, float(self.p))
+
+    def range_over(
+        self, low: np.ndarray, high: np.ndarray, margin: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # A range that ends at 0 without containing it meets one side of the pole.
+        return super().range_over(low + 0.0, np.where(high == 0, -0.0, high), margin)
+
     def derivative(self, x: np.ndarray) -> np.ndarray:
         p = float(self.p)
         with np.errstate(all="ignore"):
@@ -201,9 +235,10 @@ class Power(Curve):
 
     def undefined(self, on: Space) -> str | None:
         if self.whole and self.p < 0:
-            low, high = on.bounds()
-            if ((low <= 0) & (high >= 0)).any():
-                where = tuple(map(int, np.argwhere((low <= 0) & (high >= 0))[0]))
+            (low, high), (first, last) = on.bounds(), on.attains()
+            bad = ((low < 0) | ((low == 0) & first)) & ((high > 0) | ((high == 0) & last))
+            if bad.any():
+                where = tuple(map(int, np.argwhere(bad)[0]))
                 index = where[0] if len(where) == 1 else where
                 return f"coordinate {index} may be 0, {self.title} needs x ≠ 0"
             return None
@@ -287,6 +322,7 @@ class Cos(Wave):
     """
 
     title = "cos"
+    even = True
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cos(x)

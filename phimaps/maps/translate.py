@@ -1,105 +1,26 @@
-"""Which transformers and modules are maps of this library under another name."""
+"""Which torch modules are maps of this library under another name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from sklearn import decomposition, preprocessing, random_projection
 from torch import nn
 
 from ..map import FeatureMap, pipe
+from .activations import Celu, Elu, Hardswish, LogSigmoid, Mish, Selu, Softsign, Tanhshrink
 from .affine import Affine, Diagonal
+from .clipped import Hardsigmoid, Hardtanh, Relu6, Softshrink
 from .conv import Conv2d
-from .pointwise import Abs, Exp, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh
-from .polynomial import Polynomial
+from .jumps import Hardshrink
+from .normalization import LayerNorm, Softmax
+from .pointwise import Gelu, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh
 from .pool import AvgPool2d, MaxPool2d
-from .powers import Cos, Log, Power, Sin, Sqrt
-from .vector import Flatten, Identity, Normalize
+from .radial import RmsNorm
+from .vector import Flatten, Identity
 
-__all__ = ["known_module", "known_transformer"]
-
-
-def _whole(values: Any, like: Any) -> np.ndarray:
-    return np.ones(like) if values is None else np.asarray(values, dtype=np.float64)
-
-
-def _standard(e: Any) -> FeatureMap:
-    weight = 1.0 / _whole(e.scale_, e.n_features_in_)
-    mean = e.mean_ if e.with_mean else np.zeros(e.n_features_in_)
-    return Diagonal(weight, -np.asarray(mean) * weight)
-
-
-def _robust(e: Any) -> FeatureMap:
-    weight = 1.0 / _whole(e.scale_ if e.with_scaling else None, e.n_features_in_)
-    centre = e.center_ if e.with_centering else np.zeros(e.n_features_in_)
-    return Diagonal(weight, -np.asarray(centre) * weight)
-
-
-def _pca(e: Any) -> FeatureMap:
-    weight = np.asarray(e.components_, dtype=np.float64).T
-    if e.whiten:
-        floor = np.finfo(np.float64).eps
-        weight = weight / np.sqrt(np.maximum(e.explained_variance_, floor))
-    return Affine(weight, -np.asarray(e.mean_) @ weight)
-
-
-def _matrix(e: Any) -> FeatureMap:
-    components = e.components_
-    dense = components.toarray() if hasattr(components, "toarray") else np.asarray(components)
-    return Affine(np.asarray(dense, dtype=np.float64).T)
-
-
-def _polynomial(e: Any) -> FeatureMap | None:
-    plain = isinstance(e.degree, int | np.integer) and e.degree >= 1
-    return Polynomial(int(e.degree), e.interaction_only, e.include_bias) if plain else None
-
-
-UFUNCS: dict[Any, Callable[[], FeatureMap]] = {
-    None: Identity,
-    np.abs: Abs,
-    np.exp: Exp,
-    np.log: Log,
-    np.sqrt: Sqrt,
-    np.square: lambda: Power(2),
-    np.sin: Sin,
-    np.cos: Cos,
-    np.tanh: Tanh,
-}
-
-
-def _ufunc(e: Any) -> FeatureMap | None:
-    make = UFUNCS.get(e.func) if e.func is None or isinstance(e.func, np.ufunc) else None
-    return make() if make is not None and not e.kw_args else None
-
-
-TRANSFORMERS: dict[type, Callable[[Any], FeatureMap | None]] = {
-    preprocessing.StandardScaler: _standard,
-    preprocessing.MinMaxScaler: lambda e: None if e.clip else Diagonal(e.scale_, e.min_),
-    preprocessing.MaxAbsScaler: lambda e: Diagonal(1.0 / e.scale_, np.zeros_like(e.scale_)),
-    preprocessing.RobustScaler: _robust,
-    preprocessing.Normalizer: lambda e: Normalize() if e.norm == "l2" else None,
-    preprocessing.PolynomialFeatures: _polynomial,
-    preprocessing.FunctionTransformer: _ufunc,
-    decomposition.PCA: _pca,
-    decomposition.TruncatedSVD: _matrix,
-    random_projection.GaussianRandomProjection: _matrix,
-    random_projection.SparseRandomProjection: _matrix,
-}
-
-
-def known_transformer(fitted: Any) -> FeatureMap | None:
-    """The closed map that a fitted transformer is, or None; subclasses are not trusted.
-
-    Examples
-    --------
-    >>> known_transformer(preprocessing.FunctionTransformer(np.tanh).fit([[0.0]]))
-    Tanh()
-    """
-    translate = TRANSFORMERS.get(type(fitted))
-    return None if translate is None else translate(fitted)
+__all__ = ["known_module"]
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
@@ -141,6 +62,55 @@ def _sequential(m: Any) -> FeatureMap | None:
     return pipe(*parts) if parts and all(p is not None for p in parts) else None
 
 
+def _elu(m: Any) -> FeatureMap | None:
+    if m.alpha == 0:
+        return Relu()
+    return Elu(m.alpha) if m.alpha > 0 else None
+
+
+def _softplus(m: Any) -> FeatureMap | None:
+    # Above its threshold it is the identity, from which the true one differs by exp(-threshold).
+    return Softplus() if m.beta == 1 and m.threshold >= 40 else None
+
+
+def _prelu(m: Any) -> FeatureMap | None:
+    return LeakyRelu(m.weight.item()) if m.num_parameters == 1 else None
+
+
+def _scaled(norm: FeatureMap, m: Any) -> FeatureMap | None:
+    """A normalization of rows, and the weights that some modules apply to the result."""
+    if m.weight is None:
+        return norm
+    bias = getattr(m, "bias", None)
+    bias = torch.zeros_like(m.weight) if bias is None else bias
+    return pipe(norm, Diagonal(_copy(m.weight), _copy(bias)))
+
+
+def _layer_norm(m: Any) -> FeatureMap | None:
+    return _scaled(LayerNorm(m.eps), m) if len(m.normalized_shape) == 1 and m.eps > 0 else None
+
+
+def _rms_norm(m: Any) -> FeatureMap | None:
+    # Without a number ε depends on the precision of the input.
+    usable = len(m.normalized_shape) == 1 and m.eps is not None and m.eps > 0
+    return _scaled(RmsNorm(m.eps), m) if usable else None
+
+
+def _batch_norm(m: Any) -> FeatureMap | None:
+    """A multiple and a shift of each channel, by the statistics of the training data."""
+    if m.running_mean is None:
+        return None
+    # In double precision, as the offset is a difference.
+    mean, weight = m.running_mean.double(), torch.rsqrt(m.running_var.double() + m.eps)
+    bias = torch.zeros_like(mean)
+    if m.weight is not None:
+        weight, bias = weight * m.weight.double(), m.bias.double()
+    weight, bias = _copy(weight), _copy(bias - mean * weight)
+    if isinstance(m, nn.BatchNorm1d):
+        return Diagonal(weight, bias)
+    return Conv2d(torch.diag(weight)[:, :, None, None], bias)
+
+
 MODULES: dict[type, Callable[[Any], FeatureMap | None]] = {
     nn.Linear: _linear,
     nn.ReLU: lambda m: Relu(),
@@ -149,6 +119,27 @@ MODULES: dict[type, Callable[[Any], FeatureMap | None]] = {
     nn.Sigmoid: lambda m: Sigmoid(),
     nn.GELU: lambda m: Gelu() if m.approximate == "none" else None,
     nn.SiLU: lambda m: Silu(),
+    nn.PReLU: _prelu,
+    nn.ELU: _elu,
+    nn.CELU: lambda m: Celu(m.alpha) if m.alpha > 0 else None,
+    nn.SELU: lambda m: Selu(),
+    nn.Softplus: _softplus,
+    nn.Softsign: lambda m: Softsign(),
+    nn.LogSigmoid: lambda m: LogSigmoid(),
+    nn.Tanhshrink: lambda m: Tanhshrink(),
+    nn.Mish: lambda m: Mish(),
+    nn.Hardswish: lambda m: Hardswish(),
+    nn.ReLU6: lambda m: Relu6(),
+    nn.Hardtanh: lambda m: Hardtanh(m.min_val, m.max_val),
+    nn.Hardsigmoid: lambda m: Hardsigmoid(),
+    nn.Softshrink: lambda m: Softshrink(m.lambd) if m.lambd >= 0 else None,
+    nn.Hardshrink: lambda m: Hardshrink(m.lambd) if m.lambd >= 0 else None,
+    # Softmax() takes rows only, whose axes 1 and -1 are one.
+    nn.Softmax: lambda m: Softmax() if m.dim in (1, -1) else None,
+    nn.LayerNorm: _layer_norm,
+    nn.RMSNorm: _rms_norm,
+    nn.BatchNorm1d: _batch_norm,
+    nn.BatchNorm2d: _batch_norm,
     nn.Identity: lambda m: Identity(),
     # In evaluation mode dropout does nothing.
     nn.Dropout: lambda m: Identity(),

@@ -14,8 +14,18 @@ from .. import property as prop
 from ..errors import InputError, ParameterError, ShapeError
 from ..map import Fact, FeatureMap, Given, show
 from ..proof import Reason, Strength
-from ..property import Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
-from ..spaces import Box, Image, Space
+from ..property import (
+    Bounded,
+    Continuous,
+    Homeomorphism,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    PositivelyHomogeneous,
+    Proper,
+    Smooth,
+)
+from ..spaces import Box, Image, Simplex, Space, Sphere
 from ..witness import Collision
 
 __all__ = ["Flatten", "Identity", "Normalize", "Select"]
@@ -27,6 +37,10 @@ def isometry(on: Space, why: str) -> Iterator[Fact]:
     yield prop.Affine, reason
     yield Lipschitz(1.0), reason
     yield LowerLipschitz(1.0), reason
+    yield Homeomorphism, reason
+    yield PositivelyHomogeneous(1), reason
+    if on.is_closed:
+        yield Proper, reason
     if on.infinite:
         yield (~Lipschitz)(1.0), reason
         yield (~LowerLipschitz)(1.0), reason
@@ -44,6 +58,9 @@ class Identity(FeatureMap):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x
+
+    def rounds(self, on: Space) -> bool:
+        return False
 
     @property
     def keeps_shape(self) -> bool:
@@ -75,6 +92,9 @@ class Flatten(FeatureMap):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(1)
+
+    def rounds(self, on: Space) -> bool:
+        return False
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (prod(shape),)
@@ -128,17 +148,24 @@ class Normalize(FeatureMap):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         yield Bounded(1.0), Reason("|x / |x|| = 1", Strength.DEFINITION)
+        yield PositivelyHomogeneous(0), "tx / |tx| = x / |x| for t > 0"
         low, high = on.bounds()
+        why = self._meets_rays_once(on)
+        if why:
+            yield Injective, why
+            yield Homeomorphism, why
         nearest = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
         r = float(np.linalg.norm(nearest.ravel())) * (1 - 1e-14 * nearest.size)
         if r > 0:
             why = f"|x/|x| - y/|y|| <= |x - y| / r where |x|, |y| >= r = {r:.6g}"
             yield Lipschitz(float(np.nextafter(1 / r, inf)) * (1 + 1e-15)), why
+            yield Smooth(inf), "|x| is smooth away from 0"
         box = on.inner_box()
         if box is None:
             return
         if ((box.low < 0) & (box.high > 0)).all() and box.size:
             yield ~Continuous, "x/k -> 0 while x/|x| does not change"
+            yield ~Smooth, "x/k -> 0 while x/|x| does not change"
         yield (~Bounded)(1.0 - 1e-12), "|x / |x|| = 1 for every x ≠ 0"
         centre = np.where(box.centre == 0, box.high / 2 + box.centre / 2, box.centre)
         centre = np.where(np.isinf(centre), 1.0, centre)
@@ -152,6 +179,21 @@ class Normalize(FeatureMap):
                 text = "points on one ray from 0 have one direction"
                 yield ~Injective, Collision(centre, other, text, exact)
                 return
+
+    @staticmethod
+    def _meets_rays_once(on: Space) -> str:
+        """Why no two points of the space lie on one ray from 0, or nothing.
+
+        In each case |x| is a continuous function of x / |x|, so the map is a homeomorphism too.
+        """
+        low, high = on.bounds()
+        if ((low == high) & (low != 0)).any():
+            return "a coordinate has one value, not 0, so a ray from 0 meets the space at most once"
+        if isinstance(on, Simplex):
+            return "the coordinates have one positive sum, so a ray meets the space at most once"
+        if isinstance(on, Sphere) and not on.center.any():
+            return "all points have one length, so a ray from 0 meets the space once"
+        return ""
 
 
 @final
@@ -242,6 +284,9 @@ class Select(FeatureMap):
             )
         return x[:, self._index(x.shape[1])]
 
+    def rounds(self, on: Space) -> bool:
+        return False
+
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return [names[i] for i in self._index(len(names))]
 
@@ -266,7 +311,11 @@ class Select(FeatureMap):
         top = float(np.sqrt(counts.max()))
         top = top if top**2 == counts.max() else float(np.nextafter(top, inf))
         yield Lipschitz(top), "|π(x) - π(y)|² <= max count |x - y|²"
+        yield PositivelyHomogeneous(1), "a choice of coordinates is linear"
         if counts.min() > 0:
+            yield Homeomorphism, "every coordinate is kept"
+            if on.is_closed:
+                yield Proper, "every coordinate is kept"
             low = float(np.sqrt(counts.min()))
             low = low if low**2 <= counts.min() else float(np.nextafter(low, 0))
             yield LowerLipschitz(low), "every coordinate is kept"
@@ -280,6 +329,8 @@ class Select(FeatureMap):
                 (~Lipschitz)(float(np.nextafter(best, 0)) if best**2 != round(best**2) else best),
                 ("move one coordinate that is kept"),
             )
+        if ((counts == 0) & (np.isinf(chords[0]) | np.isinf(chords[1]))).any():
+            yield ~Proper, "a coordinate that is dropped goes to infinity"
         lost = np.flatnonzero(real & (counts == 0))
         if lost.size:
             i = lost[0]

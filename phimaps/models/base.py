@@ -204,6 +204,11 @@ class Pullback(BaseEstimator):
         return self.map.takes
 
     @property
+    def closed(self) -> bool:
+        """Whether the map is, or has been fitted."""
+        return "map_" in vars(self) or self.map.closed
+
+    @property
     def domain(self) -> Space | None:
         return self.map.domain
 

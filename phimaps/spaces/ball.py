@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import sqrt, ulp
 from typing import Any, final
 
 import numpy as np
 
 from ..errors import ParameterError, show
-from ..interval import EPS
-from .base import Space
+from ..interval import EPS, add, root_sum_squares
+from .base import Plan, Space
 from .boxes import Box, Boxlike, brief
+from .grid import grid
+from .rounding import MOST, norms, outward, square_gaps
 
 __all__ = ["Ball"]
+
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @final
@@ -69,6 +73,14 @@ class Ball(Space):
         return self.center.shape
 
     @property
+    def dimension(self) -> int:
+        return self.size
+
+    @property
+    def is_closed(self) -> bool:
+        return True
+
+    @property
     def compact(self) -> bool:
         return True
 
@@ -81,46 +93,80 @@ class Ball(Space):
         return True
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        low = np.nextafter(self.center - self.radius, -np.inf)
-        return low, np.nextafter(self.center + self.radius, np.inf)
+        return outward(self.center, -self.radius)[0], outward(self.center, self.radius)[1]
+
+    def attains(self) -> tuple[np.ndarray, np.ndarray]:
+        # Ends that are not representable are rounded to where no point is.
+        return tuple(  # type: ignore[return-value]
+            np.equal(*outward(self.center, r)) for r in (-self.radius, self.radius)
+        )
 
     def inner_box(self) -> Box | None:
         half = self.radius / sqrt(self.size) * (1 - 64 * EPS * self.size)
-        low, high = self.center - half, self.center + half
+        low, high = self._around(half)
         return Box(low, high) if (low < high).all() and self.contains_box(Box(low, high)) else None
 
     def chords(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.center - self._reach, self.center + self._reach, self.center
+        return *self._around(self._safe), self.center
+
+    def _around(self, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(over="ignore"):
+            low, high = self.center - reach, self.center + reach
+        # What overflows lies in the ball up to the greatest number.
+        return np.maximum(low, -MOST), np.minimum(high, MOST)
 
     @property
-    def _reach(self) -> float:
+    def _step(self) -> float:
+        """The distance of neighbouring numbers at the far end of the ball."""
+        return ulp(min(float(np.abs(self.center).max()) + self.radius, MOST))
+
+    @property
+    def _safe(self) -> float:
         """A radius at which points lie inside even after they are rounded."""
         # Adding may round outward when the centre is large beside the radius.
-        step = float(np.spacing(np.abs(self.center).max() + self.radius))
-        return max(0.0, self.radius * (1 - 8 * EPS) - 2 * sqrt(self.size) * step)
+        return max(0.0, self.radius * (1 - 8 * EPS) - 2 * sqrt(self.size) * self._step)
 
     def contains(self, points: Any) -> np.ndarray:
         array = self.points(points)
-        offset = (array - self.center).reshape(len(array), -1)
-        return np.linalg.norm(offset, axis=1) <= self.radius
+        low, high = self.bounds()
+        boxed = ((array >= low) & (array <= high)).reshape(len(array), self.size).all(axis=1)
+        return np.asarray(boxed & (self._from_center(array) <= self.radius))
+
+    def _from_center(self, array: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return norms((array - self.center).reshape(len(array), self.size))
+
+    def surely_contains(self, points: Any) -> np.ndarray:
+        array = self.points(points)
+        inside = self.contains(array)
+        # Only near the boundary rounding could decide.
+        size = float(np.abs(self.center).max()) + self.radius
+        edge = self._from_center(array) > self.radius - 16 * self.size * (EPS * size + TINY)
+        near = np.flatnonzero(inside & edge)
+        inside[near] = [g <= 0 for g in square_gaps(array[near], self.center, self.radius)]
+        return inside
 
     def contains_box(self, box: Boxlike) -> bool:
         """Whether the farthest corner lies inside, rounded towards False."""
-        reach = np.maximum(np.abs(box.low - self.center), np.abs(box.high - self.center))
-        return bool(np.linalg.norm(reach.ravel()) * (1 + 8 * EPS * self.size) <= self.radius)
+        return box.reach(self.center) <= self.radius
 
-    def is_subset(self, other: Space) -> bool:
-        if other.shape != self.shape:
-            return False
-        if isinstance(other, Boxlike):
-            low, high = self.bounds()
-            return bool((other.low <= low).all() and (high <= other.high).all())
-        if isinstance(other, Ball):
-            if np.array_equal(self.center, other.center):
-                return self.radius <= other.radius
-            apart = np.linalg.norm((self.center - other.center).ravel())
-            return bool((apart + self.radius) * (1 + 8 * EPS * self.size) <= other.radius)
-        return False
+    def nearest(self, points: Any) -> np.ndarray:
+        array = self.points(points)
+        inside = self.contains(array).reshape(-1, *[1] * len(self.shape))
+        size = self._from_center(array)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            shrink = (self._safe / np.maximum(size, self.radius)).reshape(inside.shape)
+            moved = self.center + np.nan_to_num(array - self.center) * shrink
+        # Points inside stay what they are, to the last digit.
+        return np.where(inside, array, moved)
+
+    def reach(self, point: Any) -> float:
+        apart = outward(np.asarray(point, dtype=np.float64), -self.center)
+        far = np.maximum(np.abs(apart[0]), np.abs(apart[1])).ravel().tolist()
+        return add([root_sum_squares(far, up=True), self.radius], up=True)
+
+    def _includes(self, other: Space) -> bool:
+        return other.reach(self.center) <= self.radius
 
     def sample(self, n: int, random_state: int | np.random.Generator = 0) -> np.ndarray:
         rng = np.random.default_rng(random_state)
@@ -128,11 +174,31 @@ class Ball(Space):
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         reach = rng.random((n, 1)) ** (1 / self.size)
         reach[rng.random((n, 1)) < 0.25] = 1
-        return self.center + (direction * reach * self._reach).reshape(n, *self.shape)
+        offset = (direction * reach * self._safe).reshape(n, *self.shape)
+        with np.errstate(over="ignore"):
+            return np.clip(self.center + offset, -MOST, MOST)
 
     @property
     def diameter(self) -> float:
         return 2 * self.radius
+
+    def _net(self, h: float) -> Plan:
+        # The grid of a box around the ball, its far points dropped and the others moved into the
+        # ball: that moves no point away from points of the ball.
+        lost = 2 * (self.radius - self._safe) + 16 * sqrt(self.size) * self._step
+        if h <= 2 * lost:
+            raise self._too_fine(h, 2 * lost)
+        room, (low, high) = h - lost, self.bounds()
+        count, build = grid(low.ravel(), high.ravel(), room)
+        if count < 0:
+            raise self._too_fine(h, 2 * lost)
+
+        def near() -> np.ndarray:
+            points = build().reshape(-1, *self.shape)
+            near_by = self._from_center(points) <= (self.radius + room) * (1 + 1e-9)
+            return self.nearest(points[near_by])
+
+        return count, near
 
     def __repr__(self) -> str:
         return f"Ball({brief(self.center)}, {brief(np.array([self.radius]))[1:-1]})"

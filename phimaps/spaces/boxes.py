@@ -1,32 +1,45 @@
-"""Spaces that are products of intervals: boxes, images, the orthant, the whole space."""
+"""Products of intervals, with or without their ends."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from numbers import Real
+from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any, final
 
 import numpy as np
 
 from ..errors import ParameterError, show
 from ..interval import root_sum_squares
-from .base import Space
+from .base import Plan, Space
+from .grid import grid, rounding_unit
+from .rounding import outward
 
-__all__ = ["Box", "Boxlike", "Euclidean", "Images", "NonNegative", "brief"]
+__all__ = ["Box", "Boxlike", "Interval", "brief"]
 
 UNBOUNDED_SPREAD = 10.0
+SIDES = ("both", "left", "right", "neither")
 
 
 class Boxlike(Space):
-    """A product of closed intervals, possibly unbounded; abstract."""
+    """A product of intervals, possibly unbounded; abstract."""
 
     low: np.ndarray
     high: np.ndarray
+    closed: str = "both"
+
+    @property
+    def dimension(self) -> int:
+        return int((self.low < self.high).sum())
+
+    @property
+    def is_closed(self) -> bool:
+        low_in, high_in = self.attains()
+        return bool((low_in | np.isinf(self.low)).all() and (high_in | np.isinf(self.high)).all())
 
     @property
     def compact(self) -> bool:
-        return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
+        finite = np.isfinite(self.low).all() and np.isfinite(self.high).all()
+        return bool(finite) and self.is_closed
 
     @property
     def infinite(self) -> bool:
@@ -39,11 +52,29 @@ class Boxlike(Space):
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.low, self.high
 
+    def attains(self) -> tuple[np.ndarray, np.ndarray]:
+        return (
+            np.isfinite(self.low) & (self.closed in ("both", "left")),
+            np.isfinite(self.high) & (self.closed in ("both", "right")),
+        )
+
+    @property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest representable coordinates; infinite where unbounded."""
+        low, high = self.low, self.high
+        with np.errstate(over="ignore", under="ignore"):
+            if self.closed in ("neither", "right"):
+                low = np.where(np.isinf(low), low, np.nextafter(low, np.inf))
+            if self.closed in ("neither", "left"):
+                high = np.where(np.isinf(high), high, np.nextafter(high, -np.inf))
+        return low, high
+
     def inner_box(self) -> Box | None:
-        return Box(self.low, self.high) if self.interior else None
+        low, high = self.ends
+        return Box(low, high) if (low < high).all() else None
 
     def chords(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.low, self.high, self.centre
+        return *self.ends, self.centre
 
     @property
     def centre(self) -> np.ndarray:
@@ -53,51 +84,70 @@ class Boxlike(Space):
         middle = np.where(np.isneginf(self.low) & np.isfinite(self.high), self.high - 1, middle)
         middle = np.where(np.isfinite(self.low) & np.isposinf(self.high), self.low + 1, middle)
         middle = np.where(np.isinf(self.low) & np.isinf(self.high), 0.0, middle)
-        return np.clip(middle, self.low, self.high)
+        return np.clip(middle, *self.ends)
 
     def contains(self, points: Any) -> np.ndarray:
-        array = self.points(points)
-        inside = (array >= self.low) & (array <= self.high)
-        return np.asarray(inside.reshape(len(array), -1).all(axis=1))
+        array, (low, high) = self.points(points), self.ends
+        inside = (array >= low) & (array <= high)
+        return np.asarray(inside.reshape(len(array), self.size).all(axis=1))
 
-    def is_subset(self, other: Space) -> bool:
-        if other.shape != self.shape:
-            return False
-        if isinstance(other, Boxlike):
-            return bool((other.low <= self.low).all() and (self.high <= other.high).all())
-        return other.contains_box(self) if hasattr(other, "contains_box") else False
+    def nearest(self, points: Any) -> np.ndarray:
+        return np.clip(self.points(points), *self.ends)
+
+    def _includes(self, other: Space) -> bool:
+        low, high = other.bounds()
+        mine, theirs = self.attains(), other.attains()
+        # An open end is no matter to a space that does not attain its own.
+        below = (self.low < low) | ((self.low == low) & (mine[0] | ~theirs[0]))
+        above = (high < self.high) | ((high == self.high) & (mine[1] | ~theirs[1]))
+        return bool(below.all() and above.all())
 
     def sample(self, n: int, random_state: int | np.random.Generator = 0) -> np.ndarray:
         rng = np.random.default_rng(random_state)
         low = np.where(np.isinf(self.low), np.minimum(self.high, UNBOUNDED_SPREAD) - 20, self.low)
         low = np.where(np.isinf(self.low) & np.isinf(self.high), -UNBOUNDED_SPREAD, low)
         high = np.where(np.isinf(self.high), low + 2 * UNBOUNDED_SPREAD, self.high)
-        points = low + rng.random((n, *self.shape)) * (high - low)
+        share = rng.random((n, *self.shape))
+        with np.errstate(over="ignore", invalid="ignore"):
+            width = high - low
+            points = np.where(
+                np.isinf(width), low * (1 - share) + high * share, low + share * width
+            )
         # A quarter of the coordinates lie on the boundary, where bounds are attained.
         snap = rng.random(points.shape)
         points = np.where(snap < 0.125, low, np.where(snap > 0.875, high, points))
-        return np.clip(points, self.low, self.high)
+        return np.clip(points, *self.ends)
 
     @property
     def diameter(self) -> float:
-        with np.errstate(over="ignore"):
-            return root_sum_squares(np.nextafter(self.high - self.low, np.inf).ravel(), up=True)
+        return root_sum_squares(outward(self.high, -self.low)[1].ravel().tolist(), up=True)
+
+    def _net(self, h: float) -> Plan:
+        count, build = grid(self.low.ravel(), self.high.ravel(), h)
+        if count < 0:
+            unit = float(rounding_unit(self.low, self.high).max())
+            raise self._too_fine(h, 2 * unit * sqrt(self.size))
+        return count, lambda: build().reshape(-1, *self.shape)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Box(Boxlike):
-    """{x : low <= x <= high}, a closed box.
+    """{x : low <= x <= high}, a box, with or without its finite ends.
 
     Parameters
     ----------
     low, high : array-like
-        Bounds of the point's shape; ``-inf`` and ``inf`` leave a side open.
+        Bounds of the point's shape; ``-inf`` and ``inf`` leave a side unbounded.
+    closed : {"both", "left", "right", "neither"}, default "both"
+        Which finite ends belong to the box, the same for all coordinates: ``"left"`` makes it
+        {x : low <= x < high}.
 
     Raises
     ------
     ParameterError
-        When the shapes differ, a bound is NaN, or low exceeds high.
+        When the shapes differ, a bound is NaN, low exceeds high, or no point is left between open
+        ends.
 
     Examples
     --------
@@ -105,10 +155,13 @@ class Box(Boxlike):
     Box([0, 0], [1, 2])
     >>> Box([0, 0], [1, 1]).is_subset(Box([0, 0], [1, 2]))
     True
+    >>> Box([0], [1], closed="left").contains([[0.0], [1.0]])
+    array([ True, False])
     """
 
     low: np.ndarray
     high: np.ndarray
+    closed: str = field(default="both", kw_only=True)
 
     def __post_init__(self) -> None:
         try:
@@ -132,10 +185,17 @@ class Box(Boxlike):
         if (low > high).any():
             first = tuple(map(int, np.argwhere(low > high)[0]))
             raise ParameterError(
-                f"low exceeds high at coordinate {first[0] if len(first) == 1 else first}.",
+                f"low exceeds high at coordinate {_place(first)}.",
                 got=f"low={low[first]:g}, high={high[first]:g}",
                 need="low <= high in every coordinate",
                 do="exchange the bounds",
+            )
+        if not isinstance(self.closed, str) or self.closed not in SIDES:
+            raise ParameterError(
+                f"closed={show(self.closed)} does not say which ends belong to the box.",
+                got=f"closed={show(self.closed)}",
+                need="'both', 'left', 'right' or 'neither'",
+                do="Box([0], [1], closed='left')",
             )
         # Points are finite, so an infinite lower end says only that it overflowed.
         most = np.finfo(np.float64).max
@@ -144,145 +204,58 @@ class Box(Boxlike):
         high.setflags(write=False)
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        least, greatest = self.ends
+        none = (least > greatest) | np.isposinf(least) | np.isneginf(greatest)
+        if none.any():
+            first = tuple(map(int, np.argwhere(none)[0]))
+            raise ParameterError(
+                f"No point lies between the open ends at coordinate {_place(first)}.",
+                got=f"low={low[first]:g}, high={high[first]:g}, closed={self.closed!r}",
+                need="a representable number between the ends where one of them is open",
+                do="closed='both', or bounds that are further apart",
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
         return self.low.shape
 
     def __repr__(self) -> str:
-        return f"Box({brief(self.low)}, {brief(self.high)})"
+        closed = "" if self.closed == "both" else f", closed={self.closed!r}"
+        return f"Box({brief(self.low)}, {brief(self.high)}{closed})"
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Euclidean(Boxlike):
-    """R^d, the whole space.
-
-    Parameters
-    ----------
-    shape : int or tuple of int
-        The dimension, or the shape of a point.
-
-    Examples
-    --------
-    >>> Euclidean(3).compact
-    False
-    """
-
-    shape: tuple[int, ...]  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", _shape(self.shape, "Euclidean"))
-
-    @cached_property
-    def low(self) -> np.ndarray:  # type: ignore[override]
-        return np.full(self.shape, -np.inf)
-
-    @cached_property
-    def high(self) -> np.ndarray:  # type: ignore[override]
-        return np.full(self.shape, np.inf)
-
-    def __repr__(self) -> str:
-        return f"Euclidean({_shape_text(self.shape)})"
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class NonNegative(Boxlike):
-    """{x : x >= 0}, the non-negative orthant.
+def Interval(low: float, high: float, closed: str = "both") -> Box:
+    """{x ∈ R : low <= x <= high}, the box of one coordinate.
 
     Parameters
     ----------
-    shape : int or tuple of int
+    low, high : float
+        ``-inf`` and ``inf`` leave a side unbounded.
+    closed : {"both", "left", "right", "neither"}, default "both"
+        Which finite ends belong to it.
+
+    Returns
+    -------
+    Box
+        Of shape (1,).
+
+    Raises
+    ------
+    ParameterError
+        As of `Box`.
 
     Examples
     --------
-    >>> NonNegative(2).contains([[0.0, 1.0], [-1.0, 1.0]])
-    array([ True, False])
+    >>> import phimaps as pm
+    >>> positive = Interval(0, float("inf"), closed="neither")
+    >>> pm.decide(pm.Log(), pm.Injective, on=positive).holds
+    True
     """
-
-    shape: tuple[int, ...]  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", _shape(self.shape, "NonNegative"))
-
-    @cached_property
-    def low(self) -> np.ndarray:  # type: ignore[override]
-        return np.zeros(self.shape)
-
-    @cached_property
-    def high(self) -> np.ndarray:  # type: ignore[override]
-        return np.full(self.shape, np.inf)
-
-    def __repr__(self) -> str:
-        return f"NonNegative({_shape_text(self.shape)})"
+    return Box([low], [high], closed=closed)  # type: ignore[arg-type]
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Images(Boxlike):
-    """Images (channels, height, width) with pixel values in [low, high].
-
-    Parameters
-    ----------
-    channels, height, width : int
-    pixel_low, pixel_high : float, default 0 and 1
-
-    Examples
-    --------
-    >>> Images(3, 8, 8).shape
-    (3, 8, 8)
-    """
-
-    channels: int
-    height: int
-    width: int
-    pixel_low: float = 0.0
-    pixel_high: float = 1.0
-
-    def __post_init__(self) -> None:
-        _shape((self.channels, self.height, self.width), "Images")
-        ends = (self.pixel_low, self.pixel_high)
-        if not all(isinstance(e, Real) for e in ends) or not self.pixel_low < self.pixel_high:
-            raise ParameterError(
-                "The pixel range is empty.",
-                got=f"pixel_low={show(self.pixel_low)}, pixel_high={show(self.pixel_high)}",
-                need="pixel_low < pixel_high",
-                do="Images(channels, height, width, 0, 1)",
-            )
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return (self.channels, self.height, self.width)
-
-    @cached_property
-    def low(self) -> np.ndarray:  # type: ignore[override]
-        return np.full(self.shape, float(self.pixel_low))
-
-    @cached_property
-    def high(self) -> np.ndarray:  # type: ignore[override]
-        return np.full(self.shape, float(self.pixel_high))
-
-    def __repr__(self) -> str:
-        size = f"{self.channels}, {self.height}, {self.width}"
-        return f"Images({size}, {self.pixel_low:g}, {self.pixel_high:g})"
-
-
-def _shape(shape: Any, owner: str) -> tuple[int, ...]:
-    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    whole = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in sizes)
-    if not sizes or not whole or min(sizes) < 1:
-        raise ParameterError(
-            f"{owner} needs a positive number of coordinates.",
-            got=show(shape),
-            need="a positive int, or a tuple of them",
-            do=f"{owner}(3)" if owner != "Images" else "Images(1, 8, 8)",
-        )
-    return tuple(int(s) for s in sizes)
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return str(shape[0]) if len(shape) == 1 else str(shape)
+def _place(index: tuple[int, ...]) -> int | tuple[int, ...]:
+    return index[0] if len(index) == 1 else index
 
 
 def brief(values: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 """Tools that test maps, theorems and claims: for this library's own suite and for yours."""
 
+from . import fitted as fitted
 from .evidence import Counterexample as Counterexample
 from .falsify import claims as claims
 from .falsify import falsify as falsify

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..property import Property
 from ..witness import Collision
+from .descent import derivatives
 from .evidence import Counterexample, gap_bounds, wobble
 from .precise import mpmath, traced
 from .probe import Probe, project, rows
@@ -34,6 +34,13 @@ def injective(
 # --- collisions --------------------------------------------------------------------------------
 def collision(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
     """Two points that φ merges as real numbers, and why that is certain."""
+    if "collision" not in probe.memo:
+        probe.memo["collision"] = _collision(probe)
+    found: tuple[np.ndarray, np.ndarray, str] | None = probe.memo["collision"]
+    return found
+
+
+def _collision(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
     x, y = _candidates(probe)
     if not len(x):
         return None
@@ -79,32 +86,11 @@ def _merged_exactly(probe: Probe, x: np.ndarray, y: np.ndarray) -> str | None:
     return "equal to 1500 digits"
 
 
-def _derivatives(probe: Probe, points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    x = torch.from_numpy(points).requires_grad_(True)
-    try:
-        values = probe.phi.forward(x).flatten(1)
-        if values.shape[1] > 48:
-            return None
-        rows = []
-        for k in range(values.shape[1]):
-            grad = (
-                torch.autograd.grad(values[:, k].sum(), x, retain_graph=True, allow_unused=True)[0]
-                if values.requires_grad
-                else None
-            )
-            rows.append(torch.zeros_like(x) if grad is None else grad)
-    except Exception:
-        # A foreign step may have no gradient, and a point may be refused.
-        return None
-    derivative = torch.stack(rows, dim=1).flatten(2).numpy()
-    return values.detach().numpy(), derivative
-
-
 def _refined(probe: Probe, x: np.ndarray, y: np.ndarray) -> Any:
     """Gauss-Newton on φ(x) - φ(y) = 0 with the least motion; yields the pairs that got close."""
     shape, size = (-1, *probe.on.shape), probe.on.size
     for _ in range(int(9 * probe.budget)):
-        both = _derivatives(probe, np.concatenate([x, y]))
+        both = derivatives(probe, np.concatenate([x, y]))
         if both is None:
             return
         values, derivative = both
@@ -128,7 +114,7 @@ def _refined(probe: Probe, x: np.ndarray, y: np.ndarray) -> Any:
         x = project(probe.on, x - step[:, :size].reshape(shape))
         y = project(probe.on, y - step[:, size:].reshape(shape))
         x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    both = _derivatives(probe, np.concatenate([x, y]))
+    both = derivatives(probe, np.concatenate([x, y]))
     if both is None:
         return
     values, derivative = both
@@ -167,7 +153,7 @@ def _zero_nearby(
     # Kantorovich: the derivative must hardly change within reach of the zero.
     wide = np.concatenate([p + s * 1e3 * room for p in (x, y) for s in (1, -1)])
     wide = np.ascontiguousarray(project(probe.on, wide))
-    both = _derivatives(probe, wide)
+    both = derivatives(probe, wide)
     if both is None:
         return None
     half = len(wide) // 2
@@ -211,9 +197,43 @@ def _solved(probe: Probe, x: np.ndarray, y: np.ndarray, system: np.ndarray) -> s
             ends = np.array([float(v) for v in point]).reshape(2, *x.shape)
             if gap > mpmath.mpf(10) ** (14 - digits) or not probe.on.contains(ends).all():
                 return None
-    if np.linalg.norm((ends[0] - ends[1]).ravel()) < 0.5 * far:
-        return None
+            # Apart as numbers of many digits: floats may differ when these have come together.
+            half = point[: x.size] - point[x.size :]
+            apart = mpmath.sqrt(sum(t * t for t in half))
+            if apart < 0.5 * far or not _enclosed(probe, point, digits):
+                return None
+            if not _unbroken(probe, point, x.shape, digits):
+                return None
     return f"Newton's method ends nearby with a gap of {mpmath.nstr(gap, 2)}"
+
+
+def _enclosed(probe: Probe, point: np.ndarray, digits: int) -> bool:
+    """Whether two points of many digits lie between the bounds of the space."""
+    low, high = (np.tile(b.ravel(), 2) for b in probe.on.bounds())
+    slack = mpmath.mpf(10) ** (20 - digits)
+    return all(
+        a - slack * max(1, abs(a)) <= p <= b + slack * max(1, abs(b))
+        for a, p, b in zip(map(mpmath.mpf, low), point, map(mpmath.mpf, high), strict=True)
+        if mpmath.isfinite(a) and mpmath.isfinite(b)
+    )
+
+
+def _unbroken(probe: Probe, point: np.ndarray, shape: tuple[int, ...], digits: int) -> bool:
+    """Whether φ is no step at either of two points: a limit there need not be a value."""
+    size = len(point) // 2
+    step, most = mpmath.mpf(10) ** (-digits // 2), mpmath.mpf(10) ** (-digits // 8)
+    for end in (point[:size], point[size:]):
+        here = traced(probe.phi, end.reshape(shape), digits)[0]
+        for i in range(min(size, 6)):
+            for sign in (1, -1):
+                moved = end.copy()
+                moved[i] += sign * step * max(1, abs(moved[i]))
+                there = traced(probe.phi, moved.reshape(shape), digits)[0]
+                if here is None or there is None:
+                    continue
+                if max((abs(d) for d in (here - there).ravel()), default=0) > most:
+                    return False
+    return True
 
 
 # --- the contrary ------------------------------------------------------------------------------

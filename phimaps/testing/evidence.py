@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from .pairs import thin
 from .precise import mpmath, traced
 from .probe import Probe, project
 
@@ -40,7 +41,7 @@ class Counterexample:
 
     def __str__(self) -> str:
         at = "; ".join(np.array2string(p, precision=17, threshold=12) for p in self.points)
-        how = "" if self.certain else " (not found by search)"
+        how = "" if self.certain else " (by search alone)"
         return f"{self.claim} is contradicted: {self.text}{how}" + (f" at {at}" if at else "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,8 +92,14 @@ def gap_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
 
 
 def ratio_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
-    """Certain bounds for |φ(x) - φ(y)| / |x - y|."""
+    """Certain bounds for |φ(x) - φ(y)| / d(x, y)."""
     low, high = gap_bounds(probe, x, y)
+    slack = _off_space(probe, x, y)
+    low, high = max(low - slack, low * 0), high + slack
+    if not probe.on.euclidean:
+        # The space computes the distance, in floating point.
+        apart = float(probe.on.distance(x[None], y[None])[0])
+        return low / (apart * (1 + 1e-9) + 1e-15), high / max(apart * (1 - 1e-9) - 1e-15, 1e-300)
     if mpmath is None:
         apart = float(np.linalg.norm((x - y).ravel()))
         return low / apart * (1 - 1e-14), high / apart * (1 + 1e-14)
@@ -106,15 +113,25 @@ def ratio_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
         return low / apart * (1 - mpmath.mpf("1e-50")), high / apart * (1 + mpmath.mpf("1e-50"))
 
 
+def _off_space(probe: Probe, *points: np.ndarray) -> float:
+    """What it may change in the values that points are only near their space."""
+    if not thin(probe.on) or not len(probe.pairs):
+        return 0.0
+    slope = float(probe.steepest.ratio.max(initial=0.0)) + float(probe.pairs.ratio.max())
+    return 1e-10 * float(np.abs(np.stack(points)).max(initial=0.0)) * slope
+
+
 def norm_bounds(probe: Probe, x: np.ndarray) -> tuple[Any, Any]:
     """Certain bounds for |φ(x)|."""
+    off = _off_space(probe, x)
     fx, _ = traced(probe.phi, x, 60)
     if fx is not None:
         with mpmath.workdps(60):
             norm = mpmath.sqrt(sum(v * v for v in fx.flat))
-            return norm * (1 - mpmath.mpf("1e-50")), norm * (1 + mpmath.mpf("1e-50"))
+            tiny = mpmath.mpf("1e-50")
+            return norm * (1 - tiny) - off, norm * (1 + tiny) + off
     near = float(np.linalg.norm(probe(x[None])[0]))
-    slack = wobble(probe, x) * 8
+    slack = wobble(probe, x) * 8 + off
     return near - slack, near + slack
 
 

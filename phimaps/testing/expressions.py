@@ -15,7 +15,20 @@ from ..map import Assume, FeatureMap, Scale, product
 from ..maps import affine, pointwise, powers, vector
 from ..models import Pullback
 from ..property import Bounded, Continuous, Injective, Lipschitz
-from ..spaces import Ball, Box, Euclidean, Finite, Images, NonNegative, Product, Space
+from ..spaces import (
+    Ball,
+    Box,
+    Categories,
+    Euclidean,
+    Finite,
+    Images,
+    NonNegative,
+    Product,
+    Simplex,
+    Space,
+    Sphere,
+    Subspace,
+)
 
 __all__ = ["expressions", "leaf_examples", "spaces", "surely_defined"]
 
@@ -97,32 +110,62 @@ def spaces(rng: np.random.Generator, d: int) -> Space:
     -------
     Space
     """
-    pick = int(rng.integers(0, 12))
+    pick = int(rng.integers(0, 16))
     size = float(rng.choice([1e-3, 0.5, 1.0, 1.0, 3.0, 20.0]))
-    if pick == 0:
-        return Euclidean((d,))
-    if pick == 1:
-        return NonNegative((d,))
+    if pick < 2:
+        return (Euclidean, NonNegative)[pick]((d,))
+    if pick < 7:
+        return _curved(rng, d, size, pick)
+    centre = rng.choice([0.0, 0.0, 1.0, -2.0], d) * size
+    low, high = centre - size * rng.choice([1.0, 0.3], d), centre + size
+    if pick in (7, 8, 9):
+        # Away from 0, on the side where logarithms live.
+        low, high = np.full(d, size * 0.25), np.full(d, size * 2.0)
+    if pick == 10:
+        low[int(rng.integers(d))] = -np.inf
+    if pick == 11:
+        side = int(rng.integers(d))
+        high[side] = low[side]
+    if pick == 12:
+        low, high = np.zeros(d), np.full(d, size)
+    if pick == 13:
+        ends = (low, high) if rng.random() < 0.5 else (np.zeros(d), np.full(d, size))
+        return Box(*ends, closed=str(rng.choice(["left", "right", "neither"])))
+    return Box(low, high)
+
+
+def _curved(rng: np.random.Generator, d: int, size: float, pick: int) -> Space:
+    """A space that is no box: round, flat, finite, or a product."""
+    centre = np.round(rng.normal(size=d), 2) * rng.choice([0.0, 1.0])
     if pick == 2:
-        return Ball(np.round(rng.normal(size=d), 2) * rng.choice([0.0, 1.0]), size)
+        return Ball(centre, size)
     if pick == 3:
-        return Finite(np.round(rng.normal(size=(int(rng.integers(1, 7)), d)), 1))
+        return _finite(rng, d)
     if pick == 4 and d > 1:
         split = int(rng.integers(1, d))
         return Product((spaces(rng, split), spaces(rng, d - split)))
-    centre = rng.choice([0.0, 0.0, 1.0, -2.0], d) * size
-    low, high = centre - size * rng.choice([1.0, 0.3], d), centre + size
-    if pick in (5, 6, 7):
-        # Away from 0, on the side where logarithms live.
-        low, high = np.full(d, size * 0.25), np.full(d, size * 2.0)
-    if pick == 8:
-        low[int(rng.integers(d))] = -np.inf
-    if pick == 9:
-        side = int(rng.integers(d))
-        high[side] = low[side]
-    if pick == 10:
-        low, high = np.zeros(d), np.full(d, size)
-    return Box(low, high)
+    if pick == 5 and d > 1:
+        if rng.random() < 0.4:
+            return Simplex(d, size)
+        return Sphere(centre, size, str(rng.choice(["chordal", "chordal", "geodesic"])))
+    # Rows with a 1 of their own are linearly independent.
+    k = int(rng.integers(1, d + 1))
+    basis = np.concatenate([np.eye(k), rng.choice([0.0, 1.0, -0.5, 0.3], (k, d - k))], axis=1)
+    closed = str(rng.choice(["both", "both", "neither"]))
+    within = Box(np.full(k, -size), np.full(k, size), closed=closed)
+    return Subspace(basis[:, rng.permutation(d)], centre, within if rng.random() < 0.8 else None)
+
+
+def _finite(rng: np.random.Generator, d: int) -> Space:
+    if rng.random() < 0.3:
+        codes = Categories(int(rng.integers(1, 6)))
+        return codes if d == 1 else Product((codes, spaces(rng, d - 1)))
+    members = np.round(rng.normal(size=(int(rng.integers(1, 7)), d)), 1)
+    if rng.random() < 0.8:
+        return Finite(members)
+    # Square roots of distances are distances.
+    gaps = np.linalg.norm(members[:, None] - members[None], axis=2)
+    return Finite(members, np.sqrt(gaps))
 
 
 class _Grower:
@@ -145,7 +188,7 @@ class _Grower:
             phi = phi.bind(x) if not phi.closed else phi
             with torch.no_grad():
                 y = phi.forward(torch.from_numpy(x)).numpy()
-        except (PhimapsError, ValueError, TypeError):
+        except (PhimapsError, ValueError, TypeError, UserWarning):
             return None
         good = np.isfinite(y).all() and y.ndim > 1 and 0 < np.prod(y.shape[1:]) <= WIDEST * 6
         return (phi, y) if good and np.abs(y).max(initial=0.0) < 1e30 else None
@@ -246,7 +289,7 @@ def surely_defined(phi: Any, on: Space) -> bool:
 def expressions(
     n: int,
     random_state: int = 0,
-    depth: int = 3,
+    depth: int = 5,
     report: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[Any, Space]]:
     """Yield random (map, space) pairs: every leaf map, every combinator, many kinds of spaces.
@@ -259,8 +302,8 @@ def expressions(
     n : int
         How many.
     random_state : int, default 0
-    depth : int, default 3
-        How deep they nest.
+    depth : int, default 5
+        How deep they nest at most; each depth from 1 on is drawn alike.
     report : callable, optional
         Is told which library maps take none of the spaces, and so never occur.
 
@@ -283,7 +326,7 @@ def expressions(
         else:
             on = spaces(rng, int(rng.integers(1, 5)))
             grower = _Grower(rng, rows)
-        grown = grower.grow(on.sample(24, rng), depth)
+        grown = grower.grow(on.sample(24, rng), int(rng.integers(1, depth + 1)))
         if grown is None or grown[1][0].size > WIDEST * 4:
             continue
         phi: Any = grown[0]

@@ -15,9 +15,13 @@ from ..spaces import Space
 from ..witness import Collision
 from .collide import injective
 from .density import about, subject, universal
+from .embedding import approximately_invariant, homeomorphism, uap_invariant
 from .evidence import Counterexample, undefined_point
+from .image import onto, proper
 from .metric import bounded, lipschitz
 from .probe import Probe
+from .smoothness import smooth
+from .symmetry import homogeneous, invariant
 from .topology import affine, continuous
 
 __all__ = ["ATTACKS", "claims", "falsify"]
@@ -27,13 +31,25 @@ Attack = Callable[[Probe, Property, float], Counterexample | None]
 # One attack for each property; it takes either sign of the claim.
 ATTACKS: dict[str, Attack] = {
     "Affine": affine,
+    "ApproximatelyUAPInvariant": approximately_invariant,
     "Bounded": bounded,
     "Continuous": continuous,
+    "DenseImage": onto,
+    "Homeomorphism": homeomorphism,
     "Injective": injective,
+    "Invariant": invariant,
     "Lipschitz": lipschitz,
     "LowerLipschitz": lipschitz,
+    "PositivelyHomogeneous": homogeneous,
+    "Proper": proper,
+    "Smooth": smooth,
+    "Surjective": onto,
+    "UAPInvariant": uap_invariant,
     "Universal": universal,  # type: ignore[dict-item]
 }
+
+# The properties whose refutation may come with two points that φ merges.
+WITNESSED = ("ApproximatelyUAPInvariant", "Homeomorphism", "Injective", "UAPInvariant")
 
 
 def claims(verdict: Verdict) -> list[Property]:
@@ -95,7 +111,8 @@ def falsify(
     budget : float, default 1
         Scales the search; 1 takes some tens of milliseconds for a small map.
     witness : Collision, optional
-        For ``~Injective`` and ``~Universal``: the witness to test instead.
+        Of two points that φ merges, for ``~Injective``, ``~Universal`` and others that it settles:
+        the witness to test instead.
     probe : Probe, optional
         To share evaluations between several attacks on one map and space.
 
@@ -155,8 +172,10 @@ def falsify(
                 do="falsify(pm.models.MLP() @ phi, pm.Universal, on=space)",
             )
         return universal(probe, claim, number, model, witness)
-    if claim.name == "Injective":
-        return injective(probe, claim, number, witness)
+    if claim.name in WITNESSED:
+        return ATTACKS[claim.name](probe, claim, number, witness)  # type: ignore[call-arg]
+    if claim.name == "Smooth":
+        return smooth(probe, claim, number)
     if claim.quantity is not None and claim.holds and claim.bound is None:
         # Without a number: that the least is finite, or the greatest positive.
         claim = ~claim

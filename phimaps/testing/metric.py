@@ -49,7 +49,7 @@ def _unreached(
     for seed in range(4):
         if not len(found):
             break
-        pairs = found if seed else _both(found, probe.pairs)
+        pairs = found if seed else found.joined(probe.pairs)
         reached, ratio = _reaches(probe, pairs, number, sign)
         if reached:
             return None
@@ -97,10 +97,6 @@ def _nearer(probe: Probe, pairs: Pairs, number: float, sign: int) -> bool:
     return False
 
 
-def _both(a: Pairs, b: Pairs) -> Pairs:
-    return Pairs(*(np.concatenate([getattr(p, k) for p in (a, b)]) for k in ("x", "y", "fx", "fy")))
-
-
 def _reaches(probe: Probe, pairs: Pairs, number: float, sign: int) -> tuple[bool, float]:
     """Whether the ratios come near the number; for inf and 0, whether they go on towards it."""
     quiet = pairs.noise < 0.1 * pairs.ratio if sign > 0 else np.ones(len(pairs), bool)
@@ -112,6 +108,9 @@ def _reaches(probe: Probe, pairs: Pairs, number: float, sign: int) -> tuple[bool
     if sign < 0 and number < 1e-6 * middle:
         # Beside the other ratios it is 0: chords along so thin a direction cannot be drawn.
         number = 0.0
+    if sign > 0 and number > 1e12 * middle:
+        # Beside the other ratios it is infinite, as at the least number above an open end at 0.
+        number = inf
     if 0 < number < inf:
         # Near pairs are left out of the report, not of the decision: they are mostly rounding.
         far = pairs.ratio[pairs.apart >= 1e-4 * pairs.apart.max()]

@@ -14,7 +14,18 @@ from typing import Any, final
 import numpy as np
 
 from ..map import Assume, Compose, Concat, On, Product, Scale, Sum, Tensor
-from ..maps import affine, pointwise, powers, vector
+from ..maps import (
+    activations,
+    affine,
+    clipped,
+    jumps,
+    normalization,
+    pointwise,
+    powers,
+    radial,
+    sorting,
+    vector,
+)
 
 try:
     import mpmath
@@ -158,6 +169,14 @@ FORMULAS[pointwise.Tanh] = _each(lambda t: mpmath.tanh(_bounded(t)))
 FORMULAS[pointwise.Gelu] = _each(lambda t: t * mpmath.erfc(-_bounded(t) / mpmath.sqrt(2)) / 2)
 FORMULAS[powers.Cos] = _each(lambda t: mpmath.cos(_limited(t)))
 FORMULAS[powers.Sin] = _each(lambda t: mpmath.sin(_limited(t)))
+FORMULAS[activations.Softsign] = _each(lambda t: t / (1 + abs(t)))
+FORMULAS[activations.LogSigmoid] = _each(lambda t: -mpmath.log1p(_bounded_exp(-t)))
+FORMULAS[activations.Arctan] = _each(mpmath.atan)
+FORMULAS[activations.Sinh] = _each(lambda t: mpmath.sinh(_bounded(t)))
+FORMULAS[activations.Mish] = _each(lambda t: t * mpmath.tanh(mpmath.log1p(_bounded_exp(t))))
+FORMULAS[clipped.Relu6] = _each(lambda t: min(max(t, 0 * t), 6 + 0 * t))
+FORMULAS[clipped.Hardsigmoid] = _each(lambda t: min(max(t + 3, 0 * t), 6 + 0 * t) / 6)
+FORMULAS[sorting.Sort] = lambda evaluate, phi, x: np.array(sorted(x), dtype=object)
 FORMULAS[vector.Identity] = lambda evaluate, phi, x: x
 FORMULAS[vector.Flatten] = lambda evaluate, phi, x: x.ravel()
 FORMULAS[vector.Select] = lambda evaluate, phi, x: x[list(phi.columns)]
@@ -168,6 +187,75 @@ FORMULAS[On] = FORMULAS[Assume] = lambda evaluate, phi, x: evaluate(phi.map, x)
 def _leaky(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
     slope = mpmath.mpf(float(phi.slope))
     return _each(lambda t: t if t >= 0 else slope * t)(evaluate, phi, x)
+
+
+@formula(activations.Elu, activations.Celu)
+def _elu(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    alpha = mpmath.mpf(float(phi.alpha))
+    width = alpha if isinstance(phi, activations.Celu) else 1
+    return _each(lambda t: t if t >= 0 else alpha * mpmath.expm1(_bounded(t / width)))(
+        evaluate, phi, x
+    )
+
+
+@formula(activations.Selu)
+def _selu(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    alpha, scale = mpmath.mpf(1.6732632423543772), mpmath.mpf(1.0507009873554805)
+    return _each(lambda t: scale * (t if t >= 0 else alpha * mpmath.expm1(_bounded(t))))(
+        evaluate, phi, x
+    )
+
+
+@formula(activations.Tanhshrink)
+def _tanhshrink(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    # The difference loses two thirds of the digits of a small number.
+    if any(v and abs(v) < mpmath.mpf(10) ** (-mpmath.mp.dps / 8) for v in x.flat):
+        raise Unknown("the difference of nearly equal numbers")
+    return _each(lambda t: t - mpmath.tanh(_bounded(t)))(evaluate, phi, x)
+
+
+@formula(activations.Hardswish)
+def _hardswish(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    return x * FORMULAS[clipped.Hardsigmoid](evaluate, phi, x)
+
+
+@formula(clipped.Hardtanh)
+def _hardtanh(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    low, high = mpmath.mpf(float(phi.low)), mpmath.mpf(float(phi.high))
+    return _each(lambda t: min(max(t, low), high))(evaluate, phi, x)
+
+
+@formula(clipped.Softshrink)
+def _softshrink(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    by = mpmath.mpf(float(phi.lambd))
+    return _each(lambda t: mpmath.sign(t) * max(abs(t) - by, 0 * t))(evaluate, phi, x)
+
+
+@formula(jumps.Hardshrink, jumps.Step)
+def _threshold(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    if isinstance(phi, jumps.Step):
+        return _each(lambda t: mpmath.mpf(int(t > float(phi.threshold))))(evaluate, phi, x)
+    return _each(lambda t: t if abs(t) > float(phi.lambd) else 0 * t)(evaluate, phi, x)
+
+
+@formula(radial.RmsNorm, normalization.LayerNorm)
+def _norm(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    if isinstance(phi, normalization.LayerNorm):
+        x = x - sum(x.flat) / x.size
+    square = sum(v * v for v in x.flat) / x.size
+    return x / mpmath.sqrt(square + mpmath.mpf(float(phi.eps)))
+
+
+@formula(radial.Squash)
+def _squash(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    size = mpmath.sqrt(sum(v * v for v in x.flat))
+    return x / (1 + size if phi.p == 1 else mpmath.sqrt(1 + size**2))
+
+
+@formula(normalization.Softmax)
+def _softmax(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    weights = [_bounded_exp(v - max(x.flat)) for v in x.flat]
+    return np.array([w / sum(weights) for w in weights], dtype=object)
 
 
 @formula(pointwise.CRelu)

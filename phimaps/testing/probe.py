@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from ..errors import DomainError
-from ..spaces import Ball, Boxlike, Finite, Product, Space
+from ..spaces import Space
+from .descent import climb
+from .pairs import Pairs, rows
 
 __all__ = ["Pairs", "Probe", "project", "rows"]
 
@@ -21,15 +23,12 @@ __all__ = ["Pairs", "Probe", "project", "rows"]
 NEAR = np.concatenate([2.0 ** -np.arange(0, 30, 2.0), 2.0 ** -np.arange(34, 60, 8.0), [1e-40]])
 # Sizes that an unbounded side is searched up to.
 FAR = 10.0 ** np.arange(0.5, 9.0, 0.75)
-
-
-def rows(points: np.ndarray) -> np.ndarray:
-    """The points as vectors, one a row; unlike ``reshape(n, -1)`` it takes no points too."""
-    return points.reshape(len(points), int(np.prod(points.shape[1:])))
+# With less than this budget, gradients are not followed.
+DEEP = 0.5
 
 
 def project(on: Space, points: np.ndarray) -> np.ndarray:
-    """Points of the space near the given ones; for spaces it does not know, the points themselves.
+    """Points of the space near the given ones, up to rounding.
 
     Parameters
     ----------
@@ -40,60 +39,7 @@ def project(on: Space, points: np.ndarray) -> np.ndarray:
     -------
     ndarray of the same shape
     """
-    if isinstance(on, Boxlike):
-        return np.clip(points, on.low, on.high)
-    if isinstance(on, Ball):
-        offset = points - on.center
-        size = np.linalg.norm(rows(offset), axis=1)
-        shrink = (on.radius * (1 - 1e-14) / np.maximum(size, 1e-300)).reshape(
-            -1, *[1] * (points.ndim - 1)
-        )
-        # Points inside stay what they are, to the last digit.
-        return np.where(size.reshape(shrink.shape) > on.radius, on.center + offset * shrink, points)
-    if isinstance(on, Product):
-        pieces = [project(p, x) for p, x in zip(on.parts, on.split(points), strict=True)]
-        return np.concatenate(pieces, axis=1)
-    if isinstance(on, Finite):
-        flat = rows(on.members)
-        vectors = rows(points)
-        nearest = np.linalg.norm(vectors[:, None] - flat[None], axis=2).argmin(axis=1)
-        return on.members[nearest]
-    return points
-
-
-@final
-class Pairs:
-    """Pairs of points with their distances, feature distances, and the ratio of the two."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray, fx: np.ndarray, fy: np.ndarray):
-        good = np.isfinite(fx).all(axis=1) & np.isfinite(fy).all(axis=1)
-        with np.errstate(all="ignore"):
-            apart = np.linalg.norm(rows(x - y), axis=1)
-            gap = np.linalg.norm(fx - fy, axis=1)
-        good &= (apart > 1e-290) & np.isfinite(apart) & np.isfinite(gap)
-        self.x, self.y, self.fx, self.fy = x[good], y[good], fx[good], fy[good]
-        self.apart, self.gap = apart[good], gap[good]
-        size = np.maximum(np.abs(fx), np.abs(fy)).max(axis=1, initial=0.0)[good]
-        reach = rows(np.maximum(np.abs(x), np.abs(y))).max(axis=1, initial=0.0)[good]
-        self.ratio = self.gap / self.apart
-        eps = np.finfo(np.float64).eps
-        # What rounding of the values and of the points may do to the ratio.
-        self.noise = 8 * eps * (size / self.apart + self.ratio * reach / self.apart)
-
-    def __len__(self) -> int:
-        return len(self.ratio)
-
-    def take(self, index: Any) -> Pairs:
-        """Some of the pairs."""
-        return Pairs(self.x[index], self.y[index], self.fx[index], self.fy[index])
-
-    def best(self, sign: int, n: int) -> np.ndarray:
-        """Indices of the n greatest (sign 1) or least (sign -1) ratios that are not noise."""
-        if not len(self):
-            return np.zeros(0, dtype=int)
-        with np.errstate(over="ignore"):
-            score = self.ratio - 16 * self.noise if sign > 0 else -(self.ratio + 16 * self.noise)
-        return np.argsort(-score, kind="stable")[:n]
+    return on.nearest(points)
 
 
 @final
@@ -113,6 +59,8 @@ class Probe:
     def __init__(self, phi: Any, on: Space, random_state: int = 0, budget: float = 1.0):
         self.phi, self.on, self.budget = phi, on, budget
         self.seed = random_state
+        # What attacks have found out, for others to use.
+        self.memo: dict[Any, Any] = {}
         # Where the map refused a point, or gave NaN, although the point lies in the space.
         self.refused: np.ndarray | None = None
         low, high = on.bounds()
@@ -142,9 +90,13 @@ class Probe:
         with torch.no_grad():
             return self.phi.forward(torch.from_numpy(points)).flatten(1).numpy()
 
+    def moved(self, points: np.ndarray) -> np.ndarray:
+        """The points moved into the space, up to rounding."""
+        return np.ascontiguousarray(project(self.on, points))
+
     def inside(self, points: np.ndarray) -> np.ndarray:
         """The points moved into the space, those that did not arrive there left out."""
-        moved = np.ascontiguousarray(project(self.on, points))
+        moved = self.moved(points)
         return moved[self.on.contains(moved)]
 
     # --- material ----------------------------------------------------------------------------
@@ -172,6 +124,8 @@ class Probe:
         if np.isinf(self.low).any() or np.isinf(self.high).any():
             far = rng.choice(FAR, (n, *[1] * (drawn.ndim - 1)))
             groups.append(rng.standard_normal(drawn.shape) * far)
+            # Coordinates of very different sizes in one point.
+            groups.append(drawn[: n // 3] * 10.0 ** rng.integers(-9, 7, drawn[: n // 3].shape))
         return np.concatenate([self.special, *(self.inside(g) for g in groups)])
 
     @cached_property
@@ -192,9 +146,9 @@ class Probe:
                 values = self._ladder(place, float(base[place]), rng)
                 line = np.repeat(base[None], len(values), axis=0)
                 line[(slice(None), *place)] = values
-                line = line[self.on.contains(line)] if not isinstance(self.on, Boxlike) else line
-                found.append(line)
-                cuts.append(cuts[-1] + len(line))
+                # Points that are only near the space by rounding would make lines beside it.
+                found.append(line[self.on.surely_contains(line)])
+                cuts.append(cuts[-1] + len(found[-1]))
         points = np.concatenate(found)
         values = self(points) if len(points) else np.zeros((0, 1))
         return [(points[a:b], values[a:b]) for a, b in pairwise(cuts) if b > a]
@@ -235,7 +189,7 @@ class Probe:
             np.concatenate([_wide(c, width) if k > 1 else c for c in column])
             for k, column in enumerate(columns)
         )
-        return Pairs(x, y, fx, fy)
+        return Pairs(x, y, fx, fy, self.on)
 
     def _local(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Short chords along the singular directions of the derivative, and along random ones."""
@@ -313,12 +267,7 @@ class Probe:
             f = self(np.concatenate([nx, ny]))
             if f.shape[1] != kept.fx.shape[1]:
                 continue
-            pool = Pairs(
-                np.concatenate([kept.x, nx]),
-                np.concatenate([kept.y, ny]),
-                np.concatenate([kept.fx, f[:m]]),
-                np.concatenate([kept.fy, f[m:]]),
-            )
+            pool = kept.joined(Pairs(nx, ny, f[:m], f[m:], self.on))
             kept = pool.take(pool.best(sign, width))
         return kept
 
@@ -331,12 +280,19 @@ class Probe:
     @cached_property
     def steepest(self) -> Pairs:
         """The pairs of greatest ratio that a search finds."""
-        return self.search(1, 8)
+        return self._extreme(1)
 
     @cached_property
     def flattest(self) -> Pairs:
         """The pairs of least ratio that a search finds."""
-        return self.search(-1, 8)
+        return self._extreme(-1)
+
+    def _extreme(self, sign: int) -> Pairs:
+        found = self.search(sign, 8)
+        # Few steps of gradients are worth less than the same time spent on chance.
+        return (
+            found if self.budget < DEEP else found.joined(climb(self, sign, int(32 * self.budget)))
+        )
 
 
 def _wide(values: np.ndarray, width: int) -> np.ndarray:

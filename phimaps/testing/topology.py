@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..property import Property
-from ..spaces import Ball, Boxlike, Product, Space
+from ..spaces import Ball, Boxlike, Product, Simplex, Space, Subspace
 from .evidence import Counterexample, gap_bounds, wobble
 from .precise import mpmath, traced
 from .probe import Probe, project, rows
@@ -19,23 +19,43 @@ def convex(on: Space) -> bool:
     """Whether the space is known to be convex."""
     if isinstance(on, Product):
         return all(convex(p) for p in on.parts)
-    return isinstance(on, Boxlike | Ball)
+    return isinstance(on, Boxlike | Ball | Simplex | Subspace)
 
 
 # --- continuity --------------------------------------------------------------------------------
-def jump(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
+Jump = tuple[np.ndarray, np.ndarray, float]
+
+
+def jump(probe: Probe, certainly: bool = True) -> Jump | None:
     """Two neighbouring points between which φ jumps, and by how much.
+
+    What only seems to be a jump counts unless it must be one `certainly`.
+    """
+    if "jumps" not in probe.memo:
+        probe.memo["jumps"] = _jumps(probe)
+    seeming: list[Jump] = probe.memo["jumps"]
+    if not certainly:
+        return seeming[0] if seeming else None
+    if "jump" not in probe.memo:
+        sure = (j for j in seeming if gap_bounds(probe, j[0], j[1])[0] > 0.5 * j[2])
+        probe.memo["jump"] = next(sure, None)
+    found: Jump | None = probe.memo["jump"]
+    return found
+
+
+def _jumps(probe: Probe) -> list[Jump]:
+    """Neighbouring points between which φ seems to jump.
 
     Segments are bisected towards the half in which φ changes more, until their ends are
     neighbouring floating-point numbers. A steep slope is no jump: it goes on beyond the segment.
     """
     if not convex(probe.on):
-        return None
+        return []
     a, b, fa, fb = _segments(probe)
     first = _gap(fa, fb)
     for _ in range(1200):
         if not len(a):
-            return None
+            return []
         middle = a / 2 + b / 2
         same = (middle == a) | (middle == b)
         done = same.reshape(len(a), -1).all(axis=1)
@@ -43,7 +63,7 @@ def jump(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
             break
         fm = probe(middle)
         if fm.shape[1] != fa.shape[1]:
-            return None
+            return []
         left = _gap(fa, fm) >= _gap(fm, fb)
         column = left.reshape(-1, *[1] * (a.ndim - 1))
         keep = done.reshape(column.shape)
@@ -52,8 +72,15 @@ def jump(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
         fb = np.where((done | ~left)[:, None], fb, fm)
         alive = _gap(fa, fb) > np.maximum(1e-4 * first, 256 * np.spacing(_size(fa, fb)))
         a, b, fa, fb, first = a[alive], b[alive], fa[alive], fb[alive], first[alive]
+    found = []
+    apart = probe.pairs.apart
+    usual = probe.pairs.ratio[apart > 1e-2 * np.median(apart)] if len(apart) else np.zeros(0)
+    steep = 1e3 * float(np.quantile(usual, 0.9)) if usual.size else 0.0
     for i in range(len(a)):
         gap = _gap(fa[i : i + 1], fb[i : i + 1])[0]
+        if ((np.sign(a[i]) == np.sign(b[i])) & (np.abs(a[i] - b[i]) > 1e-9 * np.abs(a[i]))).any():
+            # The least numbers are far apart beside their sizes, and a logarithm moves there.
+            continue
         beyond = project(probe.on, np.stack([a[i] + 8 * (a[i] - b[i]), b[i] + 8 * (b[i] - a[i])]))
         outer = probe(np.ascontiguousarray(beyond))
         sides = [
@@ -61,11 +88,13 @@ def jump(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
             for k, (f, p) in enumerate(((fa, a), (fb, b)))
             if not np.array_equal(beyond[k], p[i])
         ]
-        # A point may stand alone between two jumps, so one quiet side is enough.
-        quiet = sides and min(sides) < 1e-3 and (max(sides) < 1e-3 or max(sides) > 0.3)
-        if quiet and gap_bounds(probe, a[i], b[i])[0] > 0.5 * gap:
-            return a[i], b[i], float(gap)
-    return None
+        # A point may stand alone between two jumps, so one quiet side is enough; but beyond a kink
+        # the next eight steps change φ by eight gaps.
+        quiet = sides and min(sides) < 1e-3 and (max(sides) < 1e-3 or 0.3 < max(sides) < 4)
+        # A kink, too, is quiet on one side.
+        if quiet and gap > steep * np.linalg.norm((a[i] - b[i]).ravel()):
+            found.append((a[i], b[i], float(gap)))
+    return found[:8]
 
 
 def _segments(probe: Probe) -> tuple[np.ndarray, ...]:
@@ -94,11 +123,14 @@ def _size(fa: np.ndarray, fb: np.ndarray) -> np.ndarray:
 
 def continuous(probe: Probe, claim: Property, number: float) -> Counterexample | None:
     """Attack continuity with a jump, and its contrary with finding none."""
-    found = jump(probe)
+    if probe.on.infinite and not convex(probe.on):
+        # Segments leave the space, and without them there is nothing to bisect.
+        return None
+    found = jump(probe, claim.holds)
     if claim.holds and found is not None:
         a, b, gap = found
         return Counterexample(repr(claim), f"φ jumps by {gap:.6g} between neighbours", (a, b))
-    if not claim.holds and found is None:
+    if not claim.holds and found is None and (convex(probe.on) or not probe.on.infinite):
         text = "no segment keeps its gap under bisection"
         return Counterexample(repr(claim), text, certain=False)
     return None
@@ -111,12 +143,15 @@ def affine(probe: Probe, claim: Property, number: float) -> Counterexample | Non
         return _fit(probe, claim)
     x, y, bend, noise = _second_differences(probe)
     order = np.argsort(-(bend - noise))
-    bent = [i for i in order[:6] if bend[i] > 4 * noise[i] and _bends(probe, x[i], y[i])]
-    if claim.holds and bent:
-        i = bent[0]
+    strong = order[bend[order] > 4 * noise[order]]
+    # The greatest may stand at an end where nothing is certain, so others are looked at too.
+    tried = [*strong[:6], *strong[6 :: max(1, len(strong) // 6)][:6]]
+    bent = next((i for i in tried if _bends(probe, x[i], y[i])), None)
+    if claim.holds and bent is not None:
+        i = bent
         text = f"φ(x) - 2 φ((x + y)/2) + φ(y) is as large as {bend[i]:.6g}"
         return Counterexample(repr(claim), text, (x[i], y[i]))
-    if not claim.holds and not bent:
+    if not claim.holds and bent is None:
         text = f"{len(bend)} second differences are all rounding"
         return Counterexample(repr(claim), text, certain=False)
     return None

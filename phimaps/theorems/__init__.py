@@ -1,7 +1,15 @@
 """The theorems, one file per subject; importing this package fills the table."""
 
+from . import embedding as embedding
+from . import exhibited as exhibited
+from . import finite as finite
+from . import flat as flat
 from . import matrix as matrix
 from . import metric as metric
+from . import onto as onto
 from . import rectifier as rectifier
+from . import smoothness as smoothness
+from . import symmetry as symmetry
 from . import topology as topology
+from . import units as units
 from . import universality as universality

@@ -13,8 +13,9 @@ from ..maps.pool import AvgPool2d
 from ..maps.vector import Flatten
 from ..proof import Strength
 from ..property import Affine, Lipschitz, LowerLipschitz
+from ..search import Search
 from ..spaces import Box, Euclidean
-from ..theorem import TABLE, Case, Condition, Premise, Search, theorem
+from ..theorem import TABLE, Case, Condition, Premise, theorem
 
 # Beyond this many inputs or entries the matrix of a chain is not worked out.
 WIDEST, LARGEST = 256, 2**18
@@ -93,6 +94,7 @@ theorem(
     source=SOURCE,
     bound=lambda case, n: float(_singular(case)[1].max()),
     strength=Strength.COMPUTED,
+    euclidean=True,
 )
 theorem(
     "chain-stretches",
@@ -115,6 +117,7 @@ theorem(
     source=SOURCE,
     bound=lambda case, n: float(_singular(case)[0].min()),
     strength=Strength.COMPUTED,
+    euclidean=True,
 )
 theorem(
     "chain-shrinks",

@@ -285,6 +285,7 @@ theorem(
     statement="the constant of a product is the greatest of its parts'",
     source="Σ |f_i(x_i) - f_i(y_i)|² <= max L_i² Σ d(x_i, y_i)²",
     bound=lambda case, n: max(n["each", "Lipschitz"]),
+    euclidean=True,
 )
 theorem(
     "product-stretches",
@@ -294,6 +295,7 @@ theorem(
     statement="a product stretches as each part does",
     source="move one part of the point and fix the others",
     bound=lambda case, n: n["pivot", "Lipschitz"][0],
+    euclidean=True,
 )
 theorem(
     "product-lower-lipschitz",
@@ -303,6 +305,7 @@ theorem(
     statement="the lower constant of a product is the least of its parts'",
     source="Σ |f_i(x_i) - f_i(y_i)|² >= min l_i² Σ d(x_i, y_i)²",
     bound=lambda case, n: min(n["each", "LowerLipschitz"]),
+    euclidean=True,
 )
 theorem(
     "product-shrinks",
@@ -312,6 +315,7 @@ theorem(
     statement="a product shrinks as each part does",
     source="move one part of the point and fix the others",
     bound=lambda case, n: n["pivot", "LowerLipschitz"][0],
+    euclidean=True,
 )
 theorem(
     "product-bounded",

@@ -1,4 +1,4 @@
-"""Rectified affine maps: where too few units are active, something is lost."""
+"""Rectified affine maps: where too few units are active something is lost; dead ones do nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..map import Compose
+from ..map import Compose, FeatureMap, pipe
+from ..maps.affine import Affine as AffineMap
+from ..maps.conv import Conv2d
 from ..maps.pointwise import Relu
 from ..proof import Strength
-from ..property import Affine, Injective
+from ..property import Affine, Injective, Lipschitz
 from ..spaces import Box, Space
 from ..theorem import Case, Condition, Premise, theorem
 from ..witness import Collision
@@ -48,6 +50,14 @@ def _matrix(
 
 
 def _thin_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """What `_thinnest` finds before the pivot, worked out once."""
+    key = f"thin {case.pivot}"
+    if key not in case.memo:
+        case.memo[key] = _thinnest(case)
+    return case.memo[key]
+
+
+def _thinnest(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """An inner point with fewer than n active units, with W and the mask of the active ones.
 
     The search is numerical; what it finds is certified by an enclosure of what reaches the
@@ -141,4 +151,41 @@ theorem(
     ),
     carry=_pair,
     strength=Strength.COMPUTED,
+)
+
+
+# --- units that are never active ---------------------------------------------------------------
+def _without_dead(case: Case) -> FeatureMap:
+    """The same chain with 0 for the rows of units that are inactive on all of the space."""
+    if "alive" in case.memo:
+        return case.memo["alive"]
+    maps, changed = list(case.map.maps), False
+    for at in range(1, len(maps)):
+        last, dead = maps[at - 1], None
+        if isinstance(maps[at], Relu) and isinstance(last, AffineMap | Conv2d):
+            dead = np.asarray(case.parts[at].arrives.outer.bounds()[1] <= 0)
+            dead = dead if isinstance(last, AffineMap) else np.asarray(dead.all(axis=(1, 2)))
+            weight, bias = np.array(last.array("weight")), np.array(last.array("bias"))
+            rows = weight.T if isinstance(last, AffineMap) else weight
+        if dead is None or not rows[dead].any():
+            continue
+        rows[dead], bias[dead], changed = 0.0, 0.0, True
+        maps[at - 1] = (
+            AffineMap(weight, bias)
+            if isinstance(last, AffineMap)
+            else Conv2d(weight, bias, last.stride, last.padding, last.padding_mode, last.in_shape)
+        )
+    # Another map only if something was changed, so that the search ends.
+    case.memo["alive"] = pipe(*maps) if changed else case.map
+    return case.memo["alive"]
+
+
+theorem(
+    "relu-dead-lipschitz",
+    Lipschitz,
+    Compose,
+    Premise("derived", Lipschitz, _without_dead),
+    statement="units that are inactive on all of the space count for nothing",
+    source="max(z, 0) = 0 for z <= 0, so their rows may as well be 0",
+    bound=lambda case, n: n["derived", "Lipschitz"][0],
 )

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import UnboundError
 from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale, Sum, Tensor
 from ..property import Affine, Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
+from ..spaces import Sphere
 from ..theorem import Case, Condition, Premise, theorem
 from ..witness import Collision
 
@@ -52,10 +53,18 @@ def _embed(case: Case, witness: Collision | None) -> Collision | None:
 
 def _narrows(case: Case) -> bool:
     try:
-        return prod(case.map.out_shape(case.on.shape)) < case.on.size
+        return prod(case.map.out_shape(case.on.shape)) < case.on.dimension
     except UnboundError:
         # The output shape of an open map need not be known.
         return False
+
+
+def _unfolds(case: Case) -> bool:
+    try:
+        width = prod(case.map.out_shape(case.on.shape))
+    except UnboundError:
+        return False
+    return isinstance(case.on, Sphere) and width <= case.on.dimension
 
 
 # --- composition -------------------------------------------------------------------------------
@@ -314,14 +323,20 @@ theorem(
     ~Injective,
     FeatureMap,
     Premise("self", Continuous),
-    Condition("the space has interior", lambda case: case.on.interior),
-    Condition(
-        "the output has fewer coordinates than the input",
-        _narrows,
-    ),
+    Condition("the output has fewer coordinates than the space has dimensions", _narrows),
     statement="no continuous map is injective from an open set of R^n into R^d with d < n",
     source=(
-        "invariance of domain, Brouwer 1912; Kuttler, Topics in Analysis, Corollary 23.4.4: with "
-        "n - d zeros appended, the image of an open set would be open in R^n, and it is flat"
+        "a space of dimension n contains a homeomorphic copy of an open set of R^n; invariance of "
+        "domain, Brouwer 1912; Kuttler, Topics in Analysis, Corollary 23.4.4: with n - d zeros "
+        "appended, the image of an open set would be open in R^n, and it is flat"
     ),
+)
+theorem(
+    "sphere-not-injective",
+    ~Injective,
+    FeatureMap,
+    Premise("self", Continuous),
+    Condition("the space is a sphere, of no less dimension than the output", _unfolds),
+    statement="every continuous map of the sphere S^n into R^n merges two opposite points",
+    source="Borsuk 1933 (Borsuk-Ulam theorem)",
 )

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from ..models import Pullback
+from math import prod
+
+import numpy as np
+
+from ..interval import singular_values
+from ..models import Linear, Pullback
+from ..proof import Strength
 from ..property import Continuous, Injective, Universal
-from ..theorem import Condition, Premise, theorem
+from ..theorem import Case, Condition, Premise, theorem
+from .exhibited import enclosure
+
+
+def _affinely_independent(case: Case) -> bool:
+    """Whether the features of all points of a finite space, with a 1 before them, have full rank.
+
+    The rank is that of the midpoints of enclosures if their least singular value exceeds the norm
+    of the radii (Weyl).
+    """
+    members = case.on.enumerate()
+    if members is None or len(members) > 512 or not isinstance(case.map.model, Linear):
+        return False
+    phi = case.parts[-1].map
+    if not phi.closed:
+        return False
+    values = [enclosure(phi, x) for x in members]
+    known = [v for v in values if v is not None]
+    if len(known) < len(members):
+        return False
+    low, high = (np.stack(side) for side in zip(*known, strict=True))
+    middle = low / 2 + high / 2
+    radius = float(np.linalg.norm(np.maximum(high - middle, middle - low))) * (1 + 1e-9)
+    matrix = np.concatenate([np.ones((len(middle), 1)), middle], axis=1)
+    if matrix.shape[0] > matrix.shape[1]:
+        return False
+    return bool(singular_values(matrix)[0].min() > radius)
+
 
 theorem(
     "universality-kept",
@@ -38,4 +71,35 @@ theorem(
         "span{1, φ_1, ..., φ_d} is complete, hence closed; n distinct points admit n linearly "
         "independent functions in C(K)"
     ),
+)
+
+
+def _outnumbered(case: Case) -> bool:
+    """Whether the points of a finite space are more than the features with a constant."""
+    members = case.on.enumerate()
+    if members is None or not isinstance(case.map.model, Linear):
+        return False
+    phi = case.parts[-1].map
+    return phi.closed and len(members) > prod(phi.out_shape(case.on.shape)) + 1
+
+
+theorem(
+    "few-features-not-universal",
+    ~Universal,
+    Pullback,
+    Condition("F is linear, and the points are more than the features and 1", _outnumbered),
+    statement="d features and a constant span at most d + 1 dimensions of functions",
+    source="the functions on n points have n dimensions",
+)
+theorem(
+    "independent-features-universal",
+    Universal,
+    Pullback,
+    Condition(
+        "F is linear, the space finite, and the features of its points are affinely independent",
+        _affinely_independent,
+    ),
+    statement="on affinely independent points every function is affine",
+    source="the matrix of features, with a column of ones, has as many independent rows as points",
+    strength=Strength.COMPUTED,
 )

@@ -10,6 +10,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import phimaps as pm
 from phimaps.errors import ParameterError, ShapeError
 from phimaps.maps import conv
+from phimaps.maps.spectrum import extremes, torus
 
 RNG = np.random.default_rng(0)
 KERNELS = [(2, 3, 3, 3), (3, 1, 2, 3), (1, 2, 1, 1), (4, 1, 3, 3), (2, 2, 5, 2)]
@@ -86,8 +87,101 @@ def test_the_norm_on_the_image_itself_is_no_bound_for_padding_by_zeros():
         phi = pm.Conv2d(weight, padding=1)
         top = np.linalg.norm(dense(phi, (1, 3, 3)), 2)
         missed += np.abs(np.fft.fft2(weight[0, 0], (3, 3))).max() < top * (1 - 1e-9)
-        assert conv._spectrum(weight, conv._torus(phi.window(), (1, 3, 3)))[0] >= top
+        assert extremes(weight, torus(phi.window(), (1, 3, 3)).sizes)[0] >= top
     assert missed > 0
+
+
+TILING = [
+    ((2, 3, 3, 3), 1, "same", (6, 5)), ((3, 2, 3, 3), (2, 1), 1, (6, 4)),
+    ((4, 1, 2, 2), 2, 0, (6, 4)), ((2, 3, 5, 5), 3, 1, (6, 9)), ((1, 1, 4, 7), 1, "same", (3, 4)),
+    ((1, 2, 1, 1), 2, 0, (8, 2)), ((5, 1, 3, 3), (1, 2), (1, 1), (1, 8)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "size"), TILING)
+def test_singular_values_of_tiling_windows_are_those_of_the_frequencies(
+    kernel, stride, padding, size, monkeypatch
+):
+    phi = pm.Conv2d(RNG.standard_normal(kernel), None, stride, padding, "circular")
+    item = (kernel[1], *size)
+    matrix = dense(phi, item)
+    monkeypatch.setattr(conv, "DENSE_ENTRIES", 0)
+    found = phi.singular_values(item)
+    assert found.shape == (min(matrix.shape),)
+    assert np.allclose(found, np.linalg.svd(matrix, compute_uv=False), atol=1e-13 * found[0])
+    known = numbers(phi, pm.Images(*item))
+    assert min(known["Lipschitz", True]) >= found[0] >= max(known["Lipschitz", False])
+    assert min(known["Lipschitz", True]) <= max(known["Lipschitz", False]) * (1 + 1e-12)
+    if matrix.shape[1] >= matrix.shape[0]:
+        assert max(known["LowerLipschitz", True]) <= found[-1] * (1 + 1e-13)
+        assert abs(max(known["LowerLipschitz", True]) - found[-1]) < 1e-11
+        assert abs(min(known["LowerLipschitz", False]) - found[-1]) < 1e-11
+
+
+def test_singular_values_of_other_windows_are_those_of_the_matrix():
+    weight = RNG.standard_normal((2, 1, 3, 3))
+    for way in ({}, {"padding": 1}, {"stride": 2}, {"stride": 2, "padding_mode": "circular"}):
+        phi = pm.Conv2d(weight, np.ones(2), in_shape=(1, 5, 7), **way)
+        values = np.linalg.svd(dense(phi, (1, 5, 7)), compute_uv=False)
+        for found in (phi.singular_values(), phi.singular_values((35,))):
+            assert np.allclose(found, values, atol=1e-13)
+    # A pixel for a pixel: no padding and nothing around, however large the image.
+    mixer = pm.Conv2d(RNG.standard_normal((3, 3, 1, 1)))
+    values = mixer.singular_values((3, 100, 100))
+    assert values.shape == (30000,)
+    assert np.allclose(np.unique(values.round(9)), np.unique(
+        np.linalg.svd(mixer.weight[:, :, 0, 0], compute_uv=False).round(9)))  # fmt: skip
+
+
+def test_singular_values_say_what_they_need():
+    with pytest.raises(ParameterError) as unknown:
+        pm.Conv2d(np.ones((2, 3, 3, 3)), in_shape=(3, 8, -1)).singular_values()
+    assert str(unknown.value) == (
+        "The singular values of Conv2d depend on the size of the images.\n"
+        "  got:  in_shape=None\n"
+        "  need: the shape of one image, (channels, height, width)\n"
+        "  do:   conv.singular_values((3, 32, 32))"
+    )
+    with pytest.raises(ParameterError) as large:
+        pm.Conv2d(np.ones((2, 3, 3, 3)), padding=1).singular_values((3, 64, 64))
+    assert str(large.value) == (
+        "The singular values of this Conv2d are not known in closed form.\n"
+        "  got:  padding_mode='zeros', images of shape (3, 64, 64): a matrix of 12288 x 8192\n"
+        "  need: windows that tile a torus, or a matrix of at most 2097152 entries, 4096 on a side"
+        "\n  do:   pm.decide(conv, pm.Lipschitz, on=pm.Images(...)) for certified bounds"
+    )
+    with pytest.raises(ShapeError):
+        pm.Conv2d(np.ones((2, 3, 3, 3))).singular_values((2, 8, 8))
+
+
+def test_dead_channels_are_proved_dead_and_others_are_not():
+    rng, seen = np.random.default_rng(3), set()
+    for trial in range(200):
+        weight = rng.standard_normal((3, 2, 2, 2)) - rng.choice([0.0, 1.0])
+        bias = np.round(rng.standard_normal(3), 1)
+        mode = ("zeros", "circular")[trial % 2]
+        phi = pm.Conv2d(weight, bias, int(rng.integers(1, 3)), int(rng.integers(0, 2)), mode)
+        low = rng.standard_normal((2, 3, 4)) * rng.choice([0.0, 1.0])
+        on = pm.Box(low, low + rng.random((2, 3, 4)) * rng.choice([0.0, 1.0], (2, 3, 4)))
+        dead = phi.dead_channels(on)
+        assert dead.shape == (3,)
+        assert dead.dtype == bool
+        # The greatest value of a unit is attained at a corner of the box.
+        matrix = phi.matrix((2, 3, 4))
+        corner = np.where(matrix > 0, on.high.ravel()[:, None], on.low.ravel()[:, None]) * matrix
+        top = (corner.sum(axis=0).reshape(phi.out_shape((2, 3, 4))).max(axis=(1, 2))) + bias
+        assert (top[dead] <= 1e-12).all()
+        assert (top[~dead] >= -1e-12).all()
+        seen.update(dead.tolist())
+    assert seen == {True, False}
+    # A bound that is 0 only in floating point is not taken for 0.
+    third = pm.Conv2d([[[[0.1, 0.2]]]], [-0.3])
+    assert 0.1 + 0.2 > 0.3
+    assert not third.dead_channels(pm.Images(1, 1, 2)).any()
+    assert pm.Conv2d([[[[1.0, -1.0]]]], [-1.5]).dead_channels(pm.Images(1, 1, 2)).all()
+    assert pm.Conv2d([[[[-1.0, 0.0]]]]).dead_channels(pm.NonNegative((1, 1, 2))).all()
+    rows = pm.Conv2d([[[[-1.0]]], [[[1.0]]]], in_shape=(1, 2, -1))
+    assert rows.dead_channels(pm.Box([0.0] * 4, [1.0] * 4)).tolist() == [True, False]
 
 
 def test_injectivity_is_proved_refuted_and_witnessed():

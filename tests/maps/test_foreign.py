@@ -7,7 +7,11 @@ import pytest
 import torch
 from sklearn import decomposition, preprocessing, random_projection
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.kernel_approximation import AdditiveChi2Sampler, Nystroem, RBFSampler
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from torch import nn
 
 import phimaps as pm
@@ -34,14 +38,58 @@ KNOWN = [
     random_projection.GaussianRandomProjection(3, random_state=0),
     random_projection.SparseRandomProjection(3, random_state=0, density=0.5),
 ]
-UNKNOWN = [
+MORE = [
     preprocessing.MinMaxScaler(clip=True),
-    preprocessing.Normalizer("l1"),
-    preprocessing.PolynomialFeatures((2, 2)),
-    preprocessing.FunctionTransformer(np.cbrt),
+    preprocessing.MaxAbsScaler(clip=True),
+    preprocessing.PowerTransformer(),
+    preprocessing.PowerTransformer("box-cox", standardize=False),
     preprocessing.QuantileTransformer(n_quantiles=10, random_state=0),
+    preprocessing.QuantileTransformer(n_quantiles=60, output_distribution="normal"),
+    preprocessing.Normalizer("l1"),
+    preprocessing.Normalizer("max"),
+    preprocessing.Binarizer(threshold=2.0),
+    preprocessing.KBinsDiscretizer(3, encode="ordinal", strategy="uniform"),
+    preprocessing.KBinsDiscretizer(3, encode="onehot", strategy="uniform"),
+    preprocessing.PolynomialFeatures((2, 2)),
+    preprocessing.PolynomialFeatures((3, 3), interaction_only=True),
+    preprocessing.PolynomialFeatures(0),
     preprocessing.SplineTransformer(),
+    preprocessing.SplineTransformer(degree=2, extrapolation="linear", include_bias=False),
+    preprocessing.SplineTransformer(extrapolation="periodic"),
     preprocessing.OneHotEncoder(),
+    preprocessing.OneHotEncoder(drop="first", sparse_output=False),
+    preprocessing.OrdinalEncoder(),
+    preprocessing.FunctionTransformer(np.cbrt),
+    preprocessing.FunctionTransformer(np.log1p),
+    preprocessing.FunctionTransformer(np.reciprocal),
+    RBFSampler(n_components=9, random_state=0),
+    AdditiveChi2Sampler(sample_steps=3),
+    SimpleImputer(),
+    make_pipeline(preprocessing.StandardScaler(), decomposition.PCA()),
+    make_pipeline(preprocessing.StandardScaler(), "passthrough", preprocessing.Normalizer()),
+    FeatureUnion(
+        [("a", preprocessing.StandardScaler()), ("b", "passthrough"), ("c", "drop")],
+        transformer_weights={"a": 2.5},
+    ),
+    ColumnTransformer(
+        [("a", preprocessing.StandardScaler(), [2, 0]), ("b", "passthrough", slice(1, 2))]
+    ),
+    ColumnTransformer(
+        [("a", decomposition.PCA(1), [True, False, True, False])],
+        remainder="passthrough",
+        transformer_weights={"a": 3.0},
+    ),
+    ColumnTransformer([("a", "drop", [0])], remainder=preprocessing.MinMaxScaler()),
+]
+UNKNOWN = [
+    preprocessing.FunctionTransformer(np.sinc),
+    preprocessing.FunctionTransformer(np.exp, kw_args={"casting": "unsafe"}),
+    preprocessing.OneHotEncoder(min_frequency=2),
+    preprocessing.SplineTransformer(degree=1, extrapolation="linear"),
+    Nystroem(n_components=4, random_state=0),
+    make_pipeline(preprocessing.StandardScaler(), Nystroem(n_components=4, random_state=0)),
+    FeatureUnion([("a", Nystroem(n_components=4, random_state=0)), ("b", "passthrough")]),
+    ColumnTransformer([("a", Nystroem(n_components=4, random_state=0), [0, 1])]),
 ]
 
 
@@ -49,7 +97,7 @@ def dense(values):
     return values.toarray() if hasattr(values, "toarray") else values
 
 
-@pytest.mark.parametrize("estimator", KNOWN + UNKNOWN, ids=repr)
+@pytest.mark.parametrize("estimator", KNOWN + MORE + UNKNOWN, ids=repr)
 def test_values_are_those_of_the_transformer(estimator):
     expected = dense(clone(estimator).fit_transform(X))
     for phi in (pm.from_sklearn(estimator), pm.from_sklearn(clone(estimator).fit(X))):
@@ -60,7 +108,7 @@ def test_values_are_those_of_the_transformer(estimator):
         np.testing.assert_allclose(again.transform(X), expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("estimator", KNOWN, ids=repr)
+@pytest.mark.parametrize("estimator", KNOWN + MORE, ids=repr)
 def test_known_transformers_become_maps_with_gradients(estimator):
     closed = pm.from_sklearn(estimator).bind(X)
     assert not isinstance(closed, pm.Transformer)
@@ -85,6 +133,56 @@ def test_a_subclass_of_a_known_transformer_is_not_trusted():
 
     closed = pm.from_sklearn(Odd()).bind(X)
     np.testing.assert_allclose(closed.transform(X), Odd().fit(X).transform(X))
+
+
+def test_an_unknown_parameter_keeps_a_transformer_from_being_translated():
+    class StandardScaler(preprocessing.StandardScaler):
+        pass
+
+    scaler = preprocessing.StandardScaler().fit(X)
+    assert not isinstance(pm.from_sklearn(scaler), pm.Transformer)
+    assert isinstance(pm.from_sklearn(StandardScaler().fit(X)), pm.Transformer)
+    scaler.get_params = lambda deep=True: {"copy": 1, "with_mean": 1, "with_std": 1, "new": 1}
+    assert isinstance(pm.from_sklearn(scaler), pm.Transformer)
+    own = preprocessing.StandardScaler().fit(X)
+    own.transform = lambda rows: rows
+    assert isinstance(pm.from_sklearn(own), pm.Transformer)
+
+
+def test_imputers_do_nothing_to_points_of_a_space():
+    holed = X.copy()
+    holed[3, 1] = np.nan
+    holed[:, 2] = np.nan
+    filled = pm.from_sklearn(SimpleImputer(add_indicator=True).fit(holed))
+    expected = np.concatenate([X[:, [0, 1, 3]], np.zeros((len(X), 2))], axis=1)
+    np.testing.assert_array_equal(filled.transform(X), expected)
+    marks = pm.from_sklearn(MissingIndicator().fit(holed))
+    np.testing.assert_array_equal(marks.transform(X), np.zeros((len(X), 2)))
+    assert isinstance(pm.from_sklearn(SimpleImputer(missing_values=0.0).fit(X)), pm.Transformer)
+    assert isinstance(pm.from_sklearn(MissingIndicator(missing_values=0.0).fit(X)), pm.Transformer)
+
+
+def test_a_column_handed_on_as_a_vector_is_not_translated():
+    column = ColumnTransformer([("a", preprocessing.FunctionTransformer(np.exp), [0])]).fit(X)
+    assert not isinstance(pm.from_sklearn(column), pm.Transformer)
+    scalar = ColumnTransformer([("a", CountedWords(), 0)]).fit(X)
+    assert isinstance(pm.from_sklearn(scalar), pm.Transformer)
+
+
+class CountedWords(preprocessing.FunctionTransformer):
+    """A transformer that takes a vector."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.asarray(X)[:, None]
+
+
+def test_a_pipeline_that_ends_in_a_step_without_state_is_open_until_it_is_fitted():
+    steps = make_pipeline(preprocessing.StandardScaler(), preprocessing.Normalizer())
+    assert not pm.from_sklearn(steps).closed
+    assert pm.from_sklearn(steps.fit(X)).closed
 
 
 def test_an_open_transformer_is_not_fitted_by_binding():

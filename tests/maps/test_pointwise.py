@@ -118,6 +118,14 @@ def test_domain_errors_can_become_nan_or_a_number_without_spoiling_gradients(mak
     assert torch.isfinite(missing[1]).all()
 
 
+def test_poles_are_not_taken_for_limits():
+    for p, low, high in ((-1, 0.25, 2.0), (-1, -2.0, -0.25), (-2, -2.0, -0.25), (-3, 0.5, 1.0)):
+        outer = pm.Power(p).image(pm.Box([low], [high])).outer
+        ends = sorted((low**p, high**p))
+        np.testing.assert_allclose([outer.low[0], outer.high[0]], ends, rtol=1e-14)
+        assert outer.low[0] <= ends[0] < ends[1] <= outer.high[0]
+
+
 def test_where_the_enclosure_reaches_out_of_the_domain_nothing_is_claimed():
     # x - x is 0, which interval arithmetic does not see, so 1 + x - x may be 0 for all it knows.
     one = pm.Affine([[1.0]], [1.0]) + pm.Scale(-1.0, pm.Identity())

@@ -1,0 +1,204 @@
+"""Searches that use derivatives: for extreme ratios, and for points with given values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .pairs import Pairs, rows
+
+if TYPE_CHECKING:
+    from .probe import Probe
+
+__all__ = ["climb", "derivatives", "extreme_ratio", "solve"]
+
+# Maps with more features than this are searched without derivatives of each.
+WIDEST = 48
+
+
+def derivatives(probe: Probe, points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The values (n, k) and derivatives (n, k, d) at the points; None where φ has no gradient."""
+    x = torch.from_numpy(points).requires_grad_(True)
+    try:
+        values = probe.phi.forward(x).flatten(1)
+        if values.shape[1] > WIDEST:
+            return None
+        listed = []
+        for k in range(values.shape[1]):
+            grad = (
+                torch.autograd.grad(values[:, k].sum(), x, retain_graph=True, allow_unused=True)[0]
+                if values.requires_grad
+                else None
+            )
+            listed.append(torch.zeros_like(x) if grad is None else grad)
+    except Exception:
+        # A foreign step may have no gradient, and a point may be refused.
+        return None
+    derivative = torch.stack(listed, dim=1).flatten(2).numpy()
+    return values.detach().numpy(), derivative
+
+
+# --- extreme ratios ------------------------------------------------------------------------------
+Batch = torch.Tensor
+
+
+def extreme_ratio(
+    x: Batch,
+    y: Batch,
+    value: Callable[[Batch], Batch],
+    distance: Callable[[Batch, Batch], Batch],
+    sign: int,
+    steps: int,
+    size: Batch | float,
+    back: Callable[[Batch], Batch] = lambda z: z,
+) -> tuple[Batch, Batch]:
+    """Adam on the logarithm of |φ(x) - φ(y)| / d(x, y) over a batch of pairs.
+
+    Parameters
+    ----------
+    x, y : Tensor of shape (n, *shape)
+        The pairs to start from.
+    value : callable
+        φ, from (m, *shape) to (m, k).
+    distance : callable
+        d, from two batches to a vector.
+    sign : int
+        1 to make the ratio great, -1 to make it small.
+    steps : int
+    size : Tensor or float
+        The length of the first steps.
+    back : callable, optional
+        Brings moved points back into the space.
+
+    Returns
+    -------
+    tuple of Tensor
+        The pairs that the search ends with.
+
+    Examples
+    --------
+    >>> a, b = torch.tensor([[1.0]]), torch.tensor([[0.2]])
+    >>> def apart(x, y): return (x - y).abs()[:, 0]
+    >>> inside = lambda z: z.clamp(-1, 1)
+    >>> a, b = extreme_ratio(a, b, lambda z: z**2, apart, -1, 100, 0.1, inside)
+    >>> bool((a + b).abs() < 1e-2)
+    True
+    """
+    both = torch.cat([x, y]).detach().clone()
+    n = len(x)
+    mean, square = torch.zeros_like(both), torch.zeros_like(both)
+    for step in range(steps):
+        z = both.clone().requires_grad_(True)
+        f = value(z)
+        gap = (f[:n] - f[n:]).flatten(1).norm(dim=1)
+        score = sign * (gap.clamp_min(1e-300).log() - distance(z[:n], z[n:]).log())
+        score = torch.where(torch.isfinite(score) & (gap > 0), score, torch.zeros_like(score))
+        if not score.requires_grad:
+            break
+        (gradient,) = torch.autograd.grad(score.sum(), z)
+        gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+        # Pairs far apart and near ones see gradients of very different sizes.
+        scale = gradient.flatten(1).norm(dim=1).clamp_min(1e-300)
+        gradient = gradient / scale.reshape(-1, *[1] * (gradient.ndim - 1))
+        mean = 0.85 * mean + 0.15 * gradient
+        square = 0.95 * square + 0.05 * gradient**2
+        rate = size * 0.003 ** (step / max(steps - 1, 1))
+        move = rate * mean / (square.sqrt() + 1e-3)
+        both = back(both + move).detach()
+    return both[:n], both[n:]
+
+
+def climb(probe: Probe, sign: int, steps: int, width: int = 24) -> Pairs | None:
+    """Pairs of extreme ratio, found by following gradients; None where φ has none."""
+    pairs = probe.pairs
+    rng = np.random.default_rng((probe.seed, 17))
+    far = np.argsort(-pairs.apart)[: max(len(pairs) // 2, 1)]
+    chosen = [pairs.best(sign, width)]
+    if len(pairs):
+        chosen.append(rng.choice(far, min(len(far), width), replace=False))
+    start = pairs.take(np.unique(np.concatenate(chosen)))
+    if not len(start):
+        return None
+    reach = rows(np.maximum(np.abs(start.x), np.abs(start.y)))
+    step = 0.05 * np.minimum(probe.width.ravel(), np.maximum(2 * reach, 1.0))
+    step = torch.from_numpy(np.concatenate([step, step]).reshape(-1, *probe.on.shape))
+
+    def back(z: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(probe.moved(z.numpy()))
+
+    def apart(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (x - y).flatten(1).norm(dim=1)
+
+    def value(z: torch.Tensor) -> torch.Tensor:
+        return probe.phi.forward(z).flatten(1)
+
+    try:
+        x, y = extreme_ratio(
+            torch.from_numpy(start.x), torch.from_numpy(start.y), value, apart, sign, steps, step,
+            back,
+        )  # fmt: skip
+    except Exception:
+        # A foreign step may have no gradient, and a point may be refused.
+        return None
+    points = np.ascontiguousarray(np.concatenate([x.numpy(), y.numpy()]))
+    ok = probe.on.contains(points)
+    ok = ok[: len(x)] & ok[len(x) :]
+    a, b = points[: len(x)][ok], points[len(x) :][ok]
+    if not len(a):
+        return None
+    values = probe(np.concatenate([a, b]))
+    return Pairs(a, b, values[: len(a)], values[len(a) :], probe.on)
+
+
+# --- points with given values --------------------------------------------------------------------
+def solve(
+    probe: Probe, starts: np.ndarray, targets: np.ndarray, steps: int = 24
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points whose values come near the targets, and how far from them they stay.
+
+    The method of Levenberg and Marquardt on |φ(x) - y|², for a batch of starts (n, *shape) with a
+    target (n, k) each, kept inside the space.
+    """
+    x = np.ascontiguousarray(starts)
+    values = probe(x)
+    left = _off(values, targets)
+    damping = np.full(len(x), 1e-3)
+    for _ in range(steps):
+        both = derivatives(probe, x)
+        if both is None:
+            break
+        jacobian = np.where(np.isfinite(both[1]) & (np.abs(both[1]) < 1e100), both[1], 0.0)
+        with np.errstate(all="ignore"):
+            residual = np.nan_to_num(values - targets, nan=0.0, posinf=1e150, neginf=-1e150)
+            # Scaled, so that the damping means the same for every map.
+            size = np.linalg.norm(jacobian, axis=(1, 2), keepdims=True)
+            j = jacobian / np.maximum(size, 1e-300)
+            gram = j @ j.transpose(0, 2, 1)
+            gram += damping[:, None, None] * np.eye(gram.shape[1])
+            try:
+                inner = np.linalg.solve(gram, residual[:, :, None])
+            except np.linalg.LinAlgError:
+                inner = np.linalg.pinv(gram, rcond=1e-9) @ residual[:, :, None]
+            move = (j.transpose(0, 2, 1) @ inner)[:, :, 0] / np.maximum(size[:, :, 0], 1e-300)
+        move = np.where(np.isfinite(move), move, 0.0).reshape(x.shape)
+        new = np.ascontiguousarray(probe.inside_or_self(x - move, x, 1))
+        fresh = probe(new)
+        if fresh.shape != values.shape:
+            break
+        now = _off(fresh, targets)
+        better = now < left
+        column = better.reshape(-1, *[1] * (x.ndim - 1))
+        x = np.where(column, new, x)
+        values = np.where(better[:, None], fresh, values)
+        left = np.where(better, now, left)
+        damping = np.clip(np.where(better, damping * 0.1, damping * 8), 1e-14, 1e6)
+    return x, left
+
+
+def _off(values: Any, targets: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        distance = np.linalg.norm(values - targets, axis=1)
+    return np.where(np.isfinite(distance), distance, np.inf)

@@ -1,0 +1,143 @@
+"""What the benchmarks claim about soundness, on a few maps; timings are not tested."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from math import inf
+from pathlib import Path
+
+import pytest
+
+import phimaps as pm
+
+ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def tightness():
+    yield script("tightness")
+    del sys.modules["tightness"]
+
+
+@pytest.fixture
+def peers():
+    yield script("peers")
+    del sys.modules["peers"]
+
+
+def run(name, *arguments):
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / name), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+
+
+def test_every_benchmark_is_reported():
+    report = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert [p.name for p in BENCHMARKS.glob("*.py") if f"benchmarks/{p.name}" not in report] == []
+
+
+def test_exact_constants_agree_with_the_search_and_the_closed_forms():
+    done = run("tightness.py", "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^Tanh .* least .*0\.0706508 .*closed form +1  yes$", done.stdout, re.M)
+    assert "wrong: 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("goal", "interval", "exact", "truth", "closed", "found", "fault"),
+    [
+        ("greatest", (1.0, 1.0), True, 1.0, True, 0.99, ""),
+        ("greatest", (0.5, 2.0), False, 1.0, False, 1.0, ""),
+        ("least", (0.5, 2.0), False, 1.0, True, 1.5, ""),
+        ("greatest", (1.0, 1.0), True, 0.99, False, 0.99, "called exact"),
+        ("least", (0.1, 0.1), True, 0.2, False, 0.2, "called exact"),
+        ("greatest", (0.5, 2.0), False, 2.1, False, 2.1, "outside"),
+        ("greatest", (0.5, 2.0), False, 0.4, False, 0.4, "outside"),
+        ("least", (0.5, 2.0), False, 0.4, False, 0.4, "outside"),
+        ("greatest", (0.5, 2.0), False, 1.0, True, 1.5, "contradicts"),
+        ("least", (0.5, 2.0), False, 1.0, True, 0.7, "contradicts"),
+    ],
+)
+def test_a_wrong_constant_is_seen(tightness, goal, interval, exact, truth, closed, found, fault):
+    case = tightness.Case("tanh", pm.Tanh(), pm.Box([-1.0], [1.0]))
+    row = tightness.Row(case, goal, *interval, exact, truth, closed, found)
+    assert fault in row.wrong()
+    assert bool(row.wrong()) == bool(fault)
+
+
+@pytest.mark.parametrize(
+    ("goal", "low", "high", "truth", "ratio"),
+    [
+        ("greatest", 0.5, 2.0, 1.0, 2.0),
+        ("least", 0.5, 2.0, 1.0, 2.0),
+        ("greatest", 0.5, inf, 1.0, inf),
+        ("least", 0.0, 2.0, 1.0, inf),
+        ("least", 0.0, 2.0, 0.0, 1.0),
+    ],
+)
+def test_the_ratio_is_one_at_best(tightness, goal, low, high, truth, ratio):
+    case = tightness.Case("tanh", pm.Tanh(), pm.Box([-1.0], [1.0]))
+    assert tightness.Row(case, goal, low, high, False, truth, True, truth).ratio == ratio
+
+
+def test_a_wrong_closed_form_fails_the_run(tightness, monkeypatch, capsys):
+    wrong = tightness.Case("tanh", pm.Tanh(), pm.Box([-1.0], [1.0]), lipschitz=2.0, fast=True)
+    monkeypatch.setattr(tightness, "cases", lambda: iter([wrong]))
+    assert tightness.main(["--fast"]) == 1
+    assert "WRONG: tanh, greatest: called exact, and is not" in capsys.readouterr().out
+
+
+def test_the_search_finds_what_is_known(tightness):
+    # A cell of the second layer that takes up 2 of 10000 points of the box holds the extreme.
+    case = next(c for c in tightness.cases() if c.name == "2 layers, LeakyRelu")
+    greatest, least = tightness.extremes(case.phi, case.window)
+    assert greatest == pytest.approx(1.9937407, abs=1e-6)
+    assert least == pytest.approx(0.0018208157, abs=1e-6)
+
+
+def test_phimaps_is_not_wrong_beside_its_peers_and_says_which_are_missing():
+    done = run("peers.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name, module in (("lineax", "lineax"), ("cola-ml", "cola"), ("cvxpy", "cvxpy")):
+        missing = importlib.util.find_spec(module) is None
+        said = rf"not installed: pip install {name}; skipped" if missing else r"\d+ questions"
+        assert re.search(rf"^{name}.*{said}", done.stdout, re.M), name
+    assert re.search(r"^phimaps .* 0 wrong$", done.stdout, re.M)
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "bools", "judged"),
+    [
+        (True, True, True, "right"),
+        (True, False, True, "WRONG"),
+        (False, False, True, "right"),
+        (False, True, True, "open"),
+        (True, False, False, "WRONG"),
+        (False, True, False, "WRONG"),
+        (False, False, False, "right"),
+        (None, True, False, "open"),
+    ],
+)
+def test_a_false_of_a_peer_is_not_held_against_it(peers, answer, truth, bools, judged):
+    assert peers.Row("question", answer, truth, "", bools).judged == judged
+
+
+def test_an_unsound_answer_of_ours_fails_the_run(peers, monkeypatch):
+    monkeypatch.setattr(peers, "PEERS", {})
+    monkeypatch.setattr(peers, "ours", lambda: iter([peers.Row("?", False, True, "", bools=False)]))
+    assert peers.main() == 1
