@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from math import inf, isfinite, isinf, nextafter, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -229,7 +230,11 @@ def affine_range(
 
 
 def affine_reach(
-    low: np.ndarray, high: np.ndarray, weight: np.ndarray, bias: np.ndarray
+    low: np.ndarray,
+    high: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    memo: dict[Any, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """A box that {x W + b : low <= x <= high} certainly covers, or None where none is found.
 
@@ -243,6 +248,8 @@ def affine_reach(
         Bounds, which may be infinite.
     weight : ndarray of shape (d_in, d_out)
     bias : ndarray of shape (d_out,)
+    memo : dict, optional
+        Where to keep the inverse of this weight.
 
     Returns
     -------
@@ -267,11 +274,15 @@ def affine_reach(
         wish = half @ np.abs(weight)
     if not (np.isfinite(wish) & (wish > 0) & (wish < 1e150)).all() or not (half > 1e-150).all():
         return None
-    try:
-        inverse = np.linalg.pinv(weight)
-    except np.linalg.LinAlgError:
-        return None
-    error = np.abs(inverse @ weight - np.eye(m)) + _product_error(inverse, weight)
+    known = {} if memo is None else memo
+    if "inverse" not in known:
+        try:
+            inverse = np.linalg.pinv(weight)
+        except np.linalg.LinAlgError:
+            inverse = np.zeros((m, n))
+        error = np.abs(inverse @ weight - np.eye(m)) + _product_error(inverse, weight)
+        known["inverse"] = inverse, error
+    inverse, error = known["inverse"]
     needed = wish @ np.abs(inverse)
     if not (np.isfinite(needed) & (needed > 0)).any():
         return None

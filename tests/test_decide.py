@@ -186,7 +186,7 @@ def test_a_rectifier_that_loses_nothing_is_not_refuted():
         pm.decide(
             pm.Relu() @ pm.Affine(weight), pm.Injective, on=pm.Finite([[1.0, 1.0], [-1.0, 1.0]])
         ).holds
-        is None
+        is True
     )
 
 
@@ -237,3 +237,18 @@ def test_the_pooled_activation_of_both_signs_keeps_what_the_pooled_layer_keeps()
     # Maxima are not averages: nothing follows.
     lost = pm.Flatten() @ pm.MaxPool2d(2) @ pm.CRelu() @ layer
     assert pm.decide(lost, pm.Injective, on=on).holds is not True
+
+
+def test_what_is_proved_follows_the_weights_of_today():
+    weight = torch.eye(2, dtype=torch.float64, requires_grad=True)
+    live, plane = pm.Affine(weight), pm.Box([-1.0] * 2, [1.0] * 2)
+    assert pm.decide(live, pm.Lipschitz, on=plane).value[1] < 1.1
+    with torch.no_grad():
+        weight *= 5
+    assert pm.decide(live, pm.Lipschitz, on=plane).value[0] > 4.9
+    chain = pm.Affine(np.eye(2)) @ pm.Affine(np.eye(2))
+    assert pm.decide(chain, pm.Lipschitz, on=plane).value[1] < 1.1
+    chain.set_params(**{"affine-1__weight": 7 * np.eye(2)})
+    assert pm.decide(chain, pm.Lipschitz, on=plane).value[0] > 6.9
+    chain.maps[0].set_params(weight=9 * np.eye(2))
+    assert pm.decide(chain, pm.Lipschitz, on=plane).value[0] > 8.9

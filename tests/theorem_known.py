@@ -20,9 +20,12 @@ class Known(pm.FeatureMap):
     known: Any
     width: Any = None
     reach: Any = None
+    fills: Any = None
 
     def image(self, on):
-        return super().image(on) if self.reach is None else pm.spaces.Image(self.reach)
+        if self.reach is None:
+            return super().image(on)
+        return pm.spaces.Image(self.reach, self.fills)
 
     def forward(self, x):
         return self.torch_rule(x)

@@ -125,6 +125,65 @@ ANGLE = Known(
 )
 
 
+def _swap_facts(on):
+    if strictly_contains(on, 1.5):
+        yield ~pm.Continuous, "it jumps at 3/2"
+
+
+# Exchanges the halves of [1, 2), without rounding; twice, it is the identity.
+SWAP = Known(
+    "Swap",
+    lambda x: torch.where(x < 1.5, x + 0.5, x - 0.5),
+    each(lambda t: t + 0.5 if t < 1.5 else t - 0.5),
+    _swap_facts,
+    reach=pm.Box([1.0], [2.0]),
+    fills=pm.Box([1.25], [1.75]),
+)
+
+
+def _polar_digits(x):
+    import mpmath
+
+    t = 2 * mpmath.pi * x[0]
+    return np.array([(1 + x[1]) * mpmath.cos(t), (1 + x[1]) * mpmath.sin(t)], dtype=object)
+
+
+def _polar(x):
+    t, r = 2 * torch.pi * x[:, :1], 1 + x[:, 1:]
+    return torch.cat([r * torch.cos(t), r * torch.sin(t)], dim=1)
+
+
+def _turn_digits(x):
+    import mpmath
+
+    t = mpmath.atan2(x[1], x[0])
+    return np.array([t if t >= 0 else t + 2 * mpmath.pi], dtype=object)
+
+
+def _turn(x):
+    t = torch.atan2(x[:, 1:], x[:, :1])
+    return torch.where(t >= 0, t, t + 2 * torch.pi)
+
+
+def _turn_facts(on):
+    low, high = on.bounds()
+    if isinstance(on, pm.Box) and low[0] > 0 and low[1] < 0 < high[1]:
+        yield ~pm.Continuous, "the angle jumps from 2π to 0"
+
+
+# The angle of a point given by its angle in [0, 1) turns, and its distance from the circle.
+POLAR = Known(
+    "Polar",
+    _polar,
+    _polar_digits,
+    lambda on: iter([(pm.Continuous, "sine and cosine")]),
+    width=2,
+    reach=pm.Box([-2.0, -2.0], [2.0, 2.0]),
+    fills=pm.Box([1.25, -0.25], [1.5, 0.25]),
+)
+TURN = Known("Turn", _turn, _turn_digits, _turn_facts, width=1)
+
+
 def _bow_facts(on):
     yield pm.Continuous, "a parabola with two branches"
     yield pm.Injective, "it increases"
@@ -183,6 +242,9 @@ def embeddings():
     yield step(0.0), SYMMETRIC
     yield FLOOR, SYMMETRIC
     yield TURNED, SYMMETRIC
+    yield SWAP @ SWAP, pm.Box([1.0], [1.96875])
+    yield TURN @ POLAR, pm.Box([0.0, 0.0], [1.0, 1.0], closed="left")
+    yield FLOOR @ pm.Affine([[2.0], [1.0]]), PLANE
     yield POLE, ONE
     yield ANGLE, pm.Sphere([0.0, 0.0], 1.0)
 

@@ -203,6 +203,13 @@ class Term(Estimator):
             )
         return tensor
 
+    @property
+    def memo(self) -> dict[Any, Any]:
+        """Where to keep what follows from the arrays; a new one while one of them is trained."""
+        held = (getattr(self, name) for name in self.arrays)
+        live = any(isinstance(v, torch.Tensor) and v.requires_grad for v in held)
+        return {} if live else self._cache
+
     def array(self, name: str) -> np.ndarray:
         """A field named in `arrays` as a read-only float64 array."""
         cache = self._cache

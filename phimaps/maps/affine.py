@@ -104,12 +104,12 @@ class Affine(FeatureMap):
     def image(self, on: Space) -> Image:
         weights = self.array("weight"), self.array("bias")
         box = on.inner_box()
-        reached = None if box is None else affine_reach(box.low, box.high, *weights)
+        reached = None if box is None else affine_reach(box.low, box.high, *weights, self.memo)
         inner = None if reached is None else Box(*reached)
         return Image(Box(*affine_range(*on.bounds(), *weights)), inner)
 
     def facts(self, on: Space) -> Iterator[Fact]:
-        yield from linear_facts(self.array("weight"), on, memo=self._cache)
+        yield from linear_facts(self.array("weight"), on, memo=self.memo)
         if not self.array("bias").any():
             yield PositivelyHomogeneous, Reason("(tx) W = t (x W)", Strength.DEFINITION)
 

@@ -153,8 +153,8 @@ class Coordinatewise(FeatureMap):
 
     def _known(self, on: Space) -> list[Stretch]:
         """What is known of each curve on all the values that its coordinate takes."""
-        if "known" in self._cache and self._cache["known"][0] is on:
-            return self._cache["known"][1]
+        if "known" in self.memo and self.memo["known"][0] is on:
+            return self.memo["known"][1]
         low, high = on.bounds()
         found = []
         for i in range(self.width):
@@ -165,7 +165,7 @@ class Coordinatewise(FeatureMap):
                 found.append(self.among(i, values))
             else:
                 found.append(self.stretch(i, float(low[i]), float(high[i])))
-        self._cache["known"] = (on, found)
+        self.memo["known"] = (on, found)
         return found
 
     def facts(self, on: Space) -> Iterator[Fact]:

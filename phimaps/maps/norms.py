@@ -167,20 +167,20 @@ class _Norms:
 
     def lanczos(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Images that A shrinks and stretches much, by Lanczos' method on AᵀA."""
-        basis, alpha, beta = list[torch.Tensor](), list[float](), list[float]()
+        alpha, beta, steps = list[float](), list[float](), min(steps, prod(self.shape))
         # The caller may have turned gradients off.
         with torch.inference_mode(False), torch.enable_grad():
             weight = torch.from_numpy(self.scaled)
             v = torch.from_numpy(np.random.default_rng(0).standard_normal((1, *self.shape)))
-            v = v / v.norm()
-            for _ in range(min(steps, prod(self.shape))):
+            v, basis = v / v.norm(), torch.empty((steps, v.numel()), dtype=v.dtype)
+            for k in range(steps):
                 point = v.clone().requires_grad_()
                 made = torch.conv2d(self.window.pad(point), weight, None, self.window.stride)
                 # Half the squared norm has the gradient AᵀAv.
                 (moved,) = torch.autograd.grad((made**2).sum() / 2, point)
                 alpha.append(float((moved * v).sum()))
-                basis.append(v.flatten())
-                known = torch.stack(basis)
+                basis[k] = v.flatten()
+                known = basis[: k + 1]
                 for _ in range(2):
                     moved = moved - (known.T @ (known @ moved.flatten())).reshape(moved.shape)
                 beta.append(float(moved.norm()))
@@ -188,7 +188,7 @@ class _Norms:
                     break
                 v = moved / beta[-1]
         inner = np.diag(alpha) + np.diag(beta[:-1], 1) + np.diag(beta[:-1], -1)
-        ends = np.linalg.eigh(inner)[1][:, [0, -1]].T @ torch.stack(basis).numpy()
+        ends = np.linalg.eigh(inner)[1][:, [0, -1]].T @ basis[: len(alpha)].numpy()
         return ends[0].reshape(self.shape), ends[1].reshape(self.shape)
 
     def _ratio(self, point: np.ndarray) -> tuple[float, float]:

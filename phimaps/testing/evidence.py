@@ -95,7 +95,8 @@ def ratio_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
     """Certain bounds for |φ(x) - φ(y)| / d(x, y)."""
     low, high = gap_bounds(probe, x, y)
     slack = _off_space(probe, x, y)
-    low, high = max(low - slack, low * 0), high + slack
+    if slack:
+        low, high = max(float(low) - slack, 0.0), float(high) + slack
     if not probe.on.euclidean:
         # The space computes the distance, in floating point.
         apart = float(probe.on.distance(x[None], y[None])[0])
@@ -129,7 +130,9 @@ def norm_bounds(probe: Probe, x: np.ndarray) -> tuple[Any, Any]:
         with mpmath.workdps(60):
             norm = mpmath.sqrt(sum(v * v for v in fx.flat))
             tiny = mpmath.mpf("1e-50")
-            return norm * (1 - tiny) - off, norm * (1 + tiny) + off
+            # Not one of the digits may be lost in vain.
+            low, high = norm * (1 - tiny), norm * (1 + tiny)
+            return (low - off, high + off) if off else (low, high)
     near = float(np.linalg.norm(probe(x[None])[0]))
     slack = wobble(probe, x) * 8 + off
     return near - slack, near + slack

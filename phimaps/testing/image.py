@@ -20,6 +20,8 @@ REACHED = 1e-6
 # Sizes of the targets.
 SIZES = (1e-3, 1.0, 30.0, 1e4)
 # How many targets are tried before the others.
+# How far out a claim that something is missed has to fail.
+OUT = (1e9, 1e14)
 FEW = 3
 # How far out properness is tested; a logarithm grows sevenfold over this.
 RADII = (1e1, 1e3, 1e6, 1e12, 1e40)
@@ -51,11 +53,16 @@ def onto(probe: Probe, claim: Property, number: float) -> Counterexample | None:
     left = np.concatenate([few, _nearest(probe, targets[FEW:], 4)])
     size = np.linalg.norm(targets, axis=1)
     missed = _missed(left, targets)
-    if claim.holds and (left > 0.02 * (1e-2 + size)).any():
-        i = int((left / (1e-2 + size)).argmax())
+    if claim.holds and (left > 0.02 * (0.1 + size)).any():
+        i = int((left / (0.1 + size)).argmax())
         text = f"no value found is nearer to {targets[i].round(6).tolist()} than {left[i]:.4g}"
         return Counterexample(repr(claim), text, certain=False)
     if not claim.holds and not missed.any():
+        # What reaches this far may yet end farther out.
+        size = np.linalg.norm(targets[1:FEW], axis=1, keepdims=True)
+        far = np.concatenate([targets[1:FEW] / size * reach for reach in OUT])
+        if _missed(_nearest(probe, far, 2), far).any():
+            return None
         text = f"{len(targets)} targets are all reached"
         return Counterexample(repr(claim), text, certain=False)
     return None
@@ -99,8 +106,15 @@ def _nearest(probe: Probe, targets: np.ndarray, turns: int) -> np.ndarray:
             [order[:, turn : turn + 2], rng.integers(0, len(starts), (len(goal), 1 + 2 * turn))],
             axis=1,
         )
-        many = np.repeat(goal, chosen.shape[1], axis=0)
-        _, rest = solve(probe, starts[chosen.ravel()], many, 24 + 16 * turn)
+        first = starts[chosen]
+        if probe.on.size == goal.shape[1]:
+            # Where φ is flat around the nearest values, it may grow with x farther out.
+            near = goal + (turn > 0) * np.sign(goal) * rng.exponential(2.0, goal.shape)
+            near = np.clip(near, *(b.ravel() for b in probe.on.bounds()))
+            first = np.concatenate([first, near.reshape(len(goal), 1, *probe.on.shape)], axis=1)
+        many = np.repeat(goal, first.shape[1], axis=0)
+        first = np.ascontiguousarray(first.reshape(-1, *probe.on.shape))
+        _, rest = solve(probe, first, many, 24 + 16 * turn)
         left[open_] = np.minimum(left[open_], rest.reshape(len(goal), -1).min(axis=1))
     return left
 

@@ -57,7 +57,16 @@ def norms(value: Enclosure) -> tuple[float, float]:
     low, high = value
     most = np.maximum(np.abs(low), np.abs(high))
     least = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
-    return root_sum_squares(least.tolist(), up=False), root_sum_squares(most.tolist(), up=True)
+    if least.size <= 64:
+        return root_sum_squares(least.tolist(), up=False), root_sum_squares(most.tolist(), up=True)
+    # Of many numbers the floating-point sum, with a bound for its rounding; scaled, so that no
+    # square overflows, and what underflows is small beside the greatest.
+    top = float(most.max())
+    if not 0 < top < np.inf:
+        return 0.0, top
+    slack = (least.size + 8) * np.finfo(np.float64).eps
+    low, high = (float(np.sqrt(np.sum((v / top) ** 2))) * top for v in (least, most))
+    return low * (1 - slack), float(np.nextafter(high * (1 + slack), UP))
 
 
 def certainly(on: Space, *members: np.ndarray) -> bool:
@@ -90,6 +99,11 @@ def points(on: Space) -> np.ndarray:
 def _values(phi: Any, x: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return np.asarray(phi.forward(torch.from_numpy(x)).reshape(len(x), -1).numpy())
+
+
+def _few(case: Case, most: int) -> int:
+    """How many enclosures are worth their time: those of long compositions are dear."""
+    return min(most, max(2, 200 // (len(case.parts) + 1)))
 
 
 def _searchable(case: Case) -> bool:
@@ -234,7 +248,7 @@ def _bends(case: Case) -> bool:
     if not _searchable(case):
         return False
     x = points(case.on)
-    for a, b in pairwise(x[np.random.default_rng(2).permutation(len(x))][:32]):
+    for a, b in pairwise(x[np.random.default_rng(2).permutation(len(x))][: _few(case, 32)]):
         middle = a / 2 + b / 2
         exact = np.array_equal(middle - a, b - middle) and np.array_equal(2 * middle - a, b)
         if not exact or np.array_equal(a, b) or not certainly(case.on, a, middle, b):
@@ -251,7 +265,7 @@ def _bends(case: Case) -> bool:
 
 def _unequal(case: Case, moved: Callable[[np.ndarray], Any], factor: float) -> bool:
     """Whether φ(moved x) - factor φ(x) is certainly not 0 at some point of K."""
-    for x in points(case.on)[:24] if _searchable(case) else ():
+    for x in points(case.on)[: _few(case, 24)] if _searchable(case) else ():
         place = moved(x)
         if not certainly(case.on, x) or not place.is_subset(case.on):
             continue

@@ -35,16 +35,16 @@ def _everywhere(case: Case) -> bool:
 
     A map may be affine on the space and not beyond it, as a rectifier on one side of its kink.
     """
-    key = ("affine", case.on.shape)
-    if key not in case.map._cache:
+    key = "affine everywhere"
+    if key not in case.memo:
         n, whole = case.on.size, Euclidean(case.on.shape)
-        case.map._cache[key] = (
+        case.memo[key] = (
             n <= WIDEST
             and case.map.closed
             and n * int(np.prod(case.map.out_shape(case.on.shape))) <= LARGEST
             and Search(TABLE).prove(case.map, Affine, whole) is not None
         )
-    return case.map._cache[key]
+    return case.memo[key]
 
 
 def _no_narrower(case: Case) -> bool:
@@ -57,8 +57,8 @@ def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
     Each column is enclosed by interval arithmetic, and a matrix moves its singular values by at
     most its norm (Weyl), so half the widths of the enclosures are taken off and added.
     """
-    key = ("chain", case.on.shape)
-    if key not in case.map._cache:
+    key = "chain"
+    if key not in case.memo:
         n = case.on.size
         zero = _column(case, np.zeros(n))
         columns = [_column(case, row) for row in np.eye(n)]
@@ -75,8 +75,8 @@ def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
         else:
             least, most = singular_values(middle)
             least, most = np.maximum(0.0, least - slack), most + slack
-        case.map._cache[key] = (least, most)
-    return case.map._cache[key]
+        case.memo[key] = (least, most)
+    return case.memo[key]
 
 
 LINEAR = Condition("the chain is affine on all of R^n, its matrix of a moderate size", _everywhere)

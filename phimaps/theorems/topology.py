@@ -77,6 +77,20 @@ theorem(
     source="x_n -> x gives g(x_n) -> g(x), which gives f(g(x_n)) -> f(g(x))",
 )
 theorem(
+    "compose-not-continuous",
+    ~Continuous,
+    Compose,
+    Premise("pivot", ~Continuous),
+    Premise("before", Continuous),
+    Condition("it is the last", lambda case: case.pivot == len(case.parts) - 1),
+    Condition("the space is compact", lambda case: case.on.compact),
+    statement="a jump of the last step that is reached continuously from a compact space stays one",
+    source=(
+        "y_n -> y are reached with f(y_n) far from f(y); take x_n with g(x_n) = y_n and a limit "
+        "point x of them: g(x) = y, and f(g(x_n)) stays far from f(g(x))"
+    ),
+)
+theorem(
     "compose-injective",
     Injective,
     Compose,

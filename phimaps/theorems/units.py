@@ -159,7 +159,8 @@ def _above(case: Case, at: int) -> dict[int, float] | None:
         if not both and Fraction(float(bias[j])) + c * Fraction(float(bias[i])) <= 0:
             used |= {i, j}
             del chosen[j]
-            chosen[i] = max(1.0, float(c) * (1 + 2 * EPS))
+            near = float(c)
+            chosen[i] = max(1.0, near if near >= c else float(np.nextafter(near, np.inf)))
     return chosen if used else None
 
 

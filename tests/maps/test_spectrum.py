@@ -148,7 +148,8 @@ def test_the_bounds_for_padding_by_zeros_are_near_the_norm(stride, padding):
         weight[0, 0, 1, 1] = 1.0
         phi = pm.Conv2d(weight, None, stride, padding)
         matrix = scipy.sparse.csr_array(phi.matrix((c_in, n, n)))
-        top = float(svds(matrix, k=1, return_singular_vectors=False, tol=1e-9)[0])
+        start = rng.standard_normal(min(matrix.shape))
+        top = float(svds(matrix, k=1, ncv=40, v0=start, return_singular_vectors=False)[0])
         found = known(phi, pm.Images(c_in, n, n))
         low, high = found["Lipschitz", False], found["Lipschitz", True]
         assert low <= top * (1 + 1e-8) <= high * (1 + 2e-8)
