@@ -61,6 +61,7 @@ from .maps.functions import Arcsinh as Arcsinh
 from .maps.functions import Cbrt as Cbrt
 from .maps.functions import Expm1 as Expm1
 from .maps.functions import Log1p as Log1p
+from .maps.functions import Shift as Shift
 from .maps.jumps import Hardshrink as Hardshrink
 from .maps.jumps import Step as Step
 from .maps.normalization import LayerNorm as LayerNorm

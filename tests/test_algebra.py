@@ -258,3 +258,22 @@ def test_shapes_flow_through_maps_that_keep_them():
     ):
         with pytest.raises(pm.errors.ShapeError):
             wrong()
+
+
+def test_a_number_shifts_every_coordinate():
+    X = [[0.0, 2.0], [-1.0, 3.0]]
+    for phi, expected in (
+        (1 + pm.Power(2), lambda x: 1 + x**2),
+        (pm.Power(2) + np.float64(1.5), lambda x: x**2 + 1.5),
+        (pm.Power(2) - 1, lambda x: x**2 - 1),
+        (1 - pm.Power(2), lambda x: 1 - x**2),
+    ):
+        assert np.array_equal(phi.fit_transform(X), expected(np.array(X)))
+        assert repr(eval(repr(phi), vars(pm))) == repr(phi)
+    phi = pm.Sqrt() @ (1 + pm.Power(2))
+    line = pm.Euclidean(1)
+    assert pm.decide(phi, pm.Continuous, on=line).holds
+    assert pm.decide(phi, pm.Smooth, on=line).value == (np.inf, np.inf)
+    assert (1 + pm.Identity()).fit([[0.0]]).get_feature_names_out(["a"]).tolist() == ["a + 1"]
+    with pytest.raises(pm.errors.ParameterError, match="'offset' parameter of Shift"):
+        np.nan + pm.Tanh()

@@ -18,7 +18,7 @@ from phimaps.testing.falsify import ATTACKS
 from phimaps.testing.single import single
 from phimaps.theorem import TABLE
 
-SHARDS, EACH = 10, 32
+SHARDS, EACH = 10, 45
 
 
 @pytest.fixture(autouse=True)

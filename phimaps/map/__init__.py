@@ -9,6 +9,7 @@ from .feature import Composite as Composite
 from .feature import FeatureMap as FeatureMap
 from .feature import adapters as adapters
 from .feature import as_map as as_map
+from .feature import combinators as combinators
 from .pointwise import Scale as Scale
 from .pointwise import Sum as Sum
 from .pointwise import Tensor as Tensor

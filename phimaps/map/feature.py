@@ -61,10 +61,10 @@ class FeatureMap(Term):
         return _join("&", other, self)
 
     def __add__(self, other: Any) -> FeatureMap:
-        return _join("+", self, other)
+        return _shifted(self, other) if _is_number(other) else _join("+", self, other)
 
     def __radd__(self, other: Any) -> FeatureMap:
-        return _join("+", other, self)
+        return _shifted(self, other) if _is_number(other) else _join("+", other, self)
 
     def __mul__(self, other: Any) -> FeatureMap:
         return combinators["scale"](other, self) if _is_number(other) else _join("*", self, other)
@@ -76,11 +76,13 @@ class FeatureMap(Term):
         return combinators["scale"](-1.0, self)
 
     def __sub__(self, other: Any) -> FeatureMap:
+        if _is_number(other):
+            return _shifted(self, -other)
         wrapped = as_map(other)
         return _join("+", self, other if wrapped is None else -wrapped)
 
     def __rsub__(self, other: Any) -> FeatureMap:
-        return _join("+", other, -self)
+        return _shifted(-self, other) if _is_number(other) else _join("+", other, -self)
 
     def __or__(self, other: Any) -> Any:
         raise OperandError(
@@ -110,13 +112,20 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real | np.number) and not isinstance(value, bool | np.bool_)
 
 
+def _shifted(phi: FeatureMap, number: Any) -> FeatureMap:
+    """x ↦ φ(x) + c, with the number added to every coordinate."""
+    shift = combinators["shift"](float(number))
+    shift.check_parameters()
+    return _join("@", shift, phi)
+
+
 def _join(symbol: str, left: Any, right: Any) -> FeatureMap:
     maps = [as_map(left), as_map(right)]
     if None in maps:
         raise OperandError(
             f"'{symbol}' joins feature maps, and one side is not a map.",
             got=f"{show(left)} {symbol} {show(right)}",
-            need="maps, transformers, torch modules or functions; numbers to scale by",
+            need="maps, transformers, torch modules or functions; numbers to scale or shift by",
             do="phi(x) evaluates a map; pm.Diagonal(array) @ phi scales coordinates",
         )
     kind = combinators[symbol]

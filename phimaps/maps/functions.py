@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import Interval, Real
 
-from ..map import FeatureMap
+from ..map import FeatureMap, combinators
 from .curve import Curve
 from .powers import ON_ERROR, guarded
 
-__all__ = ["Arcsinh", "Cbrt", "Expm1", "Log1p"]
+__all__ = ["Arcsinh", "Cbrt", "Expm1", "Log1p", "Shift"]
+
+
+@final
+class Shift(Curve):
+    """x ↦ x + c, with the same number in every coordinate; written ``phi + c``.
+
+    Parameters
+    ----------
+    offset : float
+        The c, finite.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> pm.decide(pm.Sqrt() @ (1 + pm.Power(2)), pm.Continuous, on=pm.Euclidean(1)).holds
+    True
+    """
+
+    offset: float
+
+    _parameter_constraints = {"offset": [Interval(Real, None, None, closed="neither")]}
+    piece_slopes: ClassVar[tuple[float, ...]] = (1.0,)
+    title = "shift"
+
+    def curve(self, x: torch.Tensor) -> torch.Tensor:
+        return x + float(self.offset)
+
+    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
+        return [f"{name} + {float(self.offset):g}" for name in names]
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return cls(1.5)
+
+
+combinators["shift"] = Shift
 
 
 @final

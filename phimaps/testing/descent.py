@@ -13,7 +13,7 @@ from .pairs import Pairs, rows
 if TYPE_CHECKING:
     from .probe import Probe
 
-__all__ = ["climb", "derivatives", "extreme_ratio", "solve"]
+__all__ = ["climb", "derivatives", "extreme_ratio", "local", "solve"]
 
 # Maps with more features than this are searched without derivatives of each.
 WIDEST = 48
@@ -151,6 +151,46 @@ def climb(probe: Probe, sign: int, steps: int, width: int = 24) -> Pairs | None:
         return None
     values = probe(np.concatenate([a, b]))
     return Pairs(a, b, values[: len(a)], values[len(a) :], probe.on)
+
+
+def local(probe: Probe, sign: int, rounds: int = 12, width: int = 24) -> Pairs | None:
+    """Short chords along extreme singular directions of the derivative, at evolved points."""
+    if probe.on.size > WIDEST or not probe.on.infinite:
+        return None
+    rng = np.random.default_rng((probe.seed, 23))
+    free = np.flatnonzero(probe.width.ravel() > 0)
+    x, way, score = probe.points[:0], np.zeros((0, probe.on.size)), np.zeros(0)
+    new = probe.points
+    for step in range(rounds):
+        both = derivatives(probe, np.ascontiguousarray(new))
+        if both is None:
+            return None
+        good = np.isfinite(both[1]).all(axis=(1, 2)) & (np.abs(both[1]) < 1e100).all(axis=(1, 2))
+        new, jacobian = new[good], both[1][good][:, :, free]
+        if len(new):
+            _, value, vt = np.linalg.svd(jacobian, full_matrices=True)
+            least = value[:, -1] if jacobian.shape[1] >= jacobian.shape[2] else 0.0 * value[:, 0]
+            x = np.concatenate([x, new])
+            ways = np.zeros((len(new), probe.on.size))
+            ways[:, free] = vt[:, 0] if sign > 0 else vt[:, -1]
+            way = np.concatenate([way, ways])
+            score = np.concatenate([score, value[:, 0] if sign > 0 else -least])
+        best = np.argsort(-score, kind="stable")[:width]
+        x, way, score = x[best], way[best], score[best]
+        if not len(x):
+            return None
+        spread = np.minimum(probe.width, 10.0) * 0.3 * 0.6**step
+        near = [x + rng.standard_normal(x.shape) * spread * s for s in (1, 0.1)]
+        near.append(x * 2.0 ** rng.normal(0, 0.9**step, x.shape))
+        new = probe.inside(np.concatenate(near))
+    shape = (-1, *probe.on.shape)
+    size = np.maximum(np.abs(rows(x)).max(axis=1, keepdims=True), 1e-3)
+    reach = np.minimum(size, np.minimum(probe.width, 10.0).max())
+    ends = [probe.inside_or_self(x + (s * reach * way).reshape(shape), x, 1)
+            for h in (1e-3, 1e-5) for s in (h, -h)]  # fmt: skip
+    a = np.concatenate([ends[0], ends[2]])
+    b = np.concatenate([ends[1], ends[3]])
+    return Pairs(a, b, probe(a), probe(b), probe.on)
 
 
 # --- points with given values --------------------------------------------------------------------

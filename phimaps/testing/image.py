@@ -177,7 +177,10 @@ def _stays(probe: Probe) -> tuple[list[np.ndarray], float] | None:
     """Points farther and farther out whose values certainly stay as small as the nearest's."""
     base, way = _ways(probe)
     steps = [probe.inside_or_self(base + r * way, base, 1) for r in RADII]
-    return _bounded(probe, steps) or _bounded(probe, _to_open_ends(probe))
+    off = np.stack([np.abs(rows(p)).max(axis=1) for p in steps])
+    # The space may not go on in that direction.
+    ran = (np.diff(off, axis=0) > 0).all(axis=0) & (off[-1] > 1e30)
+    return _bounded(probe, [p[ran] for p in steps]) or _bounded(probe, _to_open_ends(probe))
 
 
 def _to_open_ends(probe: Probe) -> list[np.ndarray]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..property import Property
+from .descent import climb, local
 from .evidence import Counterexample, norm_bounds, ratio_bounds
+from .precise import mpmath, traced
 from .probe import Pairs, Probe, project, rows
+from .topology import convex
 
 __all__ = ["bounded", "lipschitz"]
 
 # How near a search must come to a constant that is said to be reached.
 NEAR = 1e-3
+DIGITS = 120
 
 
 def lipschitz(probe: Probe, claim: Property, number: float) -> Counterexample | None:
@@ -53,8 +58,10 @@ def _unreached(
         reached, ratio = _reaches(probe, pairs, number, sign)
         if reached:
             return None
+        if not seed:
+            found = found.joined(local(probe, sign)).joined(climb(probe, sign, 60))
         # Deeper, with fresh steps, before saying that it is not there.
-        found = probe.search(sign, 10 + 8 * seed, seed + 1, width=64)
+        found = probe.search(sign, 10 + 8 * seed, seed + 1, width=64, start=found)
     else:
         if _nearer(probe, pairs, number, sign):
             return None
@@ -94,6 +101,37 @@ def _nearer(probe: Probe, pairs: Pairs, number: float, sign: int) -> bool:
                     sign < 0 and low <= number * (1 + NEAR)
                 ):
                     return True
+    return convex(probe.on) and any(
+        _nearer_still(probe, start, end, number, sign)
+        for i in pairs.best(sign, 4)
+        for start, end in ((pairs.x[i], pairs.y[i]), (pairs.y[i], pairs.x[i]))
+    )
+
+
+def _nearer_still(
+    probe: Probe, start: np.ndarray, end: np.ndarray, number: float, sign: int
+) -> bool:
+    """Whether a chord too short for floats, from an end of the pair, has the ratio."""
+    value = traced(probe.phi, start, DIGITS)[0]
+    if value is None or not probe.on.euclidean:
+        return False
+    with mpmath.workdps(DIGITS):
+        a, b = (
+            np.array([mpmath.mpf(float(v)) for v in p.flat], dtype=object) for p in (start, end)
+        )
+        apart = mpmath.sqrt(sum((u - v) ** 2 for u, v in zip(a, b, strict=True)))
+        for power in (40, 80, 120):
+            share = mpmath.mpf(2) ** -power
+            near = (a + (b - a) * share).reshape(start.shape)
+            other = traced(probe.phi, near, DIGITS)[0]
+            if other is None:
+                return False
+            gap = mpmath.sqrt(
+                sum((u - v) ** 2 for u, v in zip(value.flat, other.flat, strict=True))
+            )
+            ratio = gap / (apart * share)
+            if sign * (ratio - number * (1 - sign * NEAR)) >= 0:
+                return True
     return False
 
 
@@ -156,8 +194,19 @@ def bounded(probe: Probe, claim: Property, number: float) -> Counterexample | No
         if best >= wanted:
             return None
         x, size = _largest(probe, 12 + 6 * seed, seed + 1)
+    if number < inf and _still_grows(probe, wanted):
+        return None
     text = f"the greatest |φ(x)| found is {best!r}, and it is said to reach {number!r}"
     return Counterexample(repr(claim), text, certain=False)
+
+
+def _still_grows(probe: Probe, wanted: float) -> bool:
+    """Whether |φ| reaches the number, or goes on growing, at sizes beyond those of a search."""
+    far = [
+        float(_norms(probe(probe.inside(probe.points * size))).max(initial=0.0))
+        for size in (1e10, 1e30, 1e100, 1e280)
+    ]
+    return max(far) >= wanted or all(b > a for a, b in pairwise(far))
 
 
 def _largest(probe: Probe, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,8 @@ class Pairs:
         self.ratio = self.gap / self.apart
         eps = np.finfo(np.float64).eps
         # What rounding of the values and of the points may do to the ratio.
-        self.noise = 8 * eps * (size / self.apart + self.ratio * reach / self.apart)
+        with np.errstate(over="ignore"):
+            self.noise = 8 * eps * (size / self.apart + self.ratio * reach / self.apart)
 
     def __len__(self) -> int:
         return len(self.ratio)

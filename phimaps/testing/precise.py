@@ -18,6 +18,7 @@ from ..maps import (
     activations,
     affine,
     clipped,
+    functions,
     jumps,
     normalization,
     pointwise,
@@ -181,6 +182,11 @@ FORMULAS[vector.Identity] = lambda evaluate, phi, x: x
 FORMULAS[vector.Flatten] = lambda evaluate, phi, x: x.ravel()
 FORMULAS[vector.Select] = lambda evaluate, phi, x: x[list(phi.columns)]
 FORMULAS[On] = FORMULAS[Assume] = lambda evaluate, phi, x: evaluate(phi.map, x)
+
+
+@formula(functions.Shift)
+def _shift(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    return x + mpmath.mpf(float(phi.offset))
 
 
 @formula(pointwise.LeakyRelu)

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import DomainError
 from ..spaces import Space
-from .descent import climb
+from .descent import climb, local
 from .pairs import Pairs, rows
 
 __all__ = ["Pairs", "Probe", "project", "rows"]
@@ -230,11 +230,13 @@ class Probe:
         return np.where(ok, moved, np.repeat(base, times, axis=0))
 
     # --- search ------------------------------------------------------------------------------
-    def search(self, sign: int, steps: int, seed: int = 0, width: int = 40) -> Pairs:
+    def search(
+        self, sign: int, steps: int, seed: int = 0, width: int = 40, start: Pairs | None = None
+    ) -> Pairs:
         """Evolve pairs towards the greatest (sign 1) or the least (sign -1) ratio."""
         rng = np.random.default_rng((self.seed, 7, seed))
-        best = self.pairs.best(sign, width)
-        kept = self.pairs.take(best)
+        known = self.pairs if start is None else self.pairs.joined(start)
+        kept = known.take(known.best(sign, width))
         size = self.width
         for step in range(int(steps * self.budget)):
             x, y = kept.x, kept.y
@@ -289,10 +291,10 @@ class Probe:
 
     def _extreme(self, sign: int) -> Pairs:
         found = self.search(sign, 8)
-        # Few steps of gradients are worth less than the same time spent on chance.
-        return (
-            found if self.budget < DEEP else found.joined(climb(self, sign, int(32 * self.budget)))
-        )
+        if self.budget < DEEP:
+            # Few steps of gradients are worth less than the same time spent on chance.
+            return found
+        return found.joined(climb(self, sign, int(32 * self.budget))).joined(local(self, sign))
 
 
 def _wide(values: np.ndarray, width: int) -> np.ndarray:

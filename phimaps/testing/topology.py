@@ -14,6 +14,8 @@ from .probe import Probe, project, rows
 
 __all__ = ["affine", "continuous", "convex", "jump"]
 
+DIGITS = 80
+
 
 def convex(on: Space) -> bool:
     """Whether the space is known to be convex."""
@@ -37,10 +39,34 @@ def jump(probe: Probe, certainly: bool = True) -> Jump | None:
     if not certainly:
         return seeming[0] if seeming else None
     if "jump" not in probe.memo:
-        sure = (j for j in seeming if gap_bounds(probe, j[0], j[1])[0] > 0.5 * j[2])
+        sure = (j for j in seeming if _torn(probe, *j))
         probe.memo["jump"] = next(sure, None)
     found: Jump | None = probe.memo["jump"]
     return found
+
+
+def _torn(probe: Probe, a: np.ndarray, b: np.ndarray, gap: float) -> bool:
+    """Whether the gap stays when the bisection goes on between neighbouring numbers."""
+    if mpmath is None or traced(probe.phi, a, DIGITS)[0] is None:
+        # A root is steep enough to leave a gap of half the digits.
+        size = float(np.nanquantile(np.abs(probe.values), 0.9))
+        return gap > 1e-2 * size and bool(gap_bounds(probe, a, b)[0] > 0.5 * gap)
+    with mpmath.workdps(DIGITS):
+        ends = [np.array([mpmath.mpf(float(v)) for v in p.flat], dtype=object) for p in (a, b)]
+        values: list[Any] = [traced(probe.phi, p.reshape(a.shape), DIGITS)[0] for p in ends]
+        for _ in range(160):
+            middle = (ends[0] + ends[1]) / 2
+            value = traced(probe.phi, middle.reshape(a.shape), DIGITS)[0]
+            if value is None or values[0] is None or values[1] is None:
+                return False
+            gaps = [
+                sum((u - v) ** 2 for u, v in zip(w.flat, value.flat, strict=True)) for w in values
+            ]
+            far = int(gaps[1] > gaps[0])
+            ends[1 - far], values[1 - far] = middle, value
+            if gaps[far] < (gap / 4) ** 2:
+                return False
+    return True
 
 
 def _jumps(probe: Probe) -> list[Jump]:
