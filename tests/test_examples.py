@@ -53,6 +53,15 @@ PROMISED = {
         r"bias \+4\.0: injective is proved, 0 of 4",
         r"bias -4\.0: injective is refuted, 4 of 4",
     ],
+    "07_calculus.py": [
+        r"both signs: Continuous proved; Injective proved; Homeomorphism proved",
+        r"relu of it: Continuous proved; Injective refuted",
+        r"on Simplex\(3\): proved",
+        r"on Sphere\(\[0, 0, 0\], 1\): refuted",
+        r"injective, real arithmetic: proved",
+        r"injective, float64 arithmetic: refuted",
+        r"exact: True",
+    ],
 }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..property import Property
 from .evidence import Counterexample, wobble
 from .precise import mpmath, traced
-from .probe import Probe
+from .probe import Probe, rows
 from .topology import convex, jump
 
 __all__ = ["breaks", "smooth"]
@@ -48,7 +48,7 @@ def smooth(probe: Probe, claim: Property, number: float) -> Counterexample | Non
                     text = f"derivative {order} changes by as much as before over a step of {h:.3g}"
                     return Counterexample(repr(claim), text, (a, b))
         return None
-    if number > 5:
+    if number > 5 or jump(probe, certainly=False) is not None:
         return None
     for order in range(1, int(number) + 2):
         if breaks(probe, order):
@@ -65,7 +65,7 @@ def _segments(probe: Probe) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(probe.seed + 12)
     size, shape = probe.on.size, probe.on.shape
     special = probe.special
-    near = probe.points[np.abs(probe.points).reshape(len(probe.points), -1).max(axis=1) < 1e3]
+    near = probe.points[np.abs(rows(probe.points)).max(axis=1) < 1e3]
     n = int(16 * probe.budget) + 8
     ends = [(special[rng.integers(len(special), size=n)], probe.on.sample(n, rng))]
     if len(near) > 1:
@@ -85,8 +85,8 @@ def _segments(probe: Probe) -> tuple[np.ndarray, np.ndarray]:
     a, b = (np.concatenate([e[k] for e in ends]) for k in (0, 1))
     ok = _off_open_ends(probe, a) & _off_open_ends(probe, b)
     a, b = a[ok], b[ok]
-    apart = np.abs(a - b).reshape(len(a), -1).max(axis=1)
-    ok = (apart > 1e-12) & (apart < 1e4)
+    apart = np.abs(rows(a - b)).max(axis=1)
+    ok = (apart > 1e-12) & (apart < 1e8)
     return a[ok], b[ok]
 
 
@@ -96,7 +96,7 @@ def _off_open_ends(probe: Probe, points: np.ndarray) -> np.ndarray:
     for bound, attained in zip(probe.on.bounds(), probe.on.attains(), strict=True):
         end = np.where(np.isfinite(bound) & ~attained, bound, np.inf)
         ok &= np.abs(points - end) > 1e-6 * np.maximum(1.0, np.abs(points))
-    return np.asarray(ok.reshape(len(points), -1).all(axis=1))
+    return np.asarray(rows(ok).all(axis=1))
 
 
 def breaks(probe: Probe, order: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -175,10 +175,10 @@ def _differences(
     if feature is not None:
         values = np.take_along_axis(values, feature[:, None, None], axis=2)
     with np.errstate(all="ignore"):
-        step = np.linalg.norm((b - a).reshape(len(a), -1), axis=1)[:, None] / grid
+        step = np.linalg.norm(rows(b - a), axis=1)[:, None] / grid
         scale = np.maximum(step, 1e-300) ** order
         size = np.abs(np.diff(values, order + 1, axis=1)) / scale[:, None]
-        reach = np.abs(points).reshape(len(a), -1).max(axis=1)[:, None]
+        reach = np.abs(rows(points)).max(axis=1)[:, None]
         slope = np.abs(np.diff(values, axis=1)).max(axis=1) / step
         blur = np.abs(values).max(axis=1) + slope * reach
         noise = 2.0 ** (order + 2) * EPS * blur / scale

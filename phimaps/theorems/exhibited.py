@@ -65,8 +65,8 @@ def norms(value: Enclosure) -> tuple[float, float]:
     if not 0 < top < np.inf:
         return 0.0, top
     slack = (least.size + 8) * np.finfo(np.float64).eps
-    low, high = (float(np.sqrt(np.sum((v / top) ** 2))) * top for v in (least, most))
-    return low * (1 - slack), float(np.nextafter(high * (1 + slack), UP))
+    near, far = (float(np.sqrt(np.sum((v / top) ** 2))) * top for v in (least, most))
+    return near * (1 - slack), float(np.nextafter(far * (1 + slack), UP))
 
 
 def certainly(on: Space, *members: np.ndarray) -> bool:
