@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ def guarded(row: Theorem, dropped: Theorem) -> Theorem:
             if isinstance(premise, Premise):
                 # What was not asked is taken to be harmless, which is what forgetting it means.
                 harmless = [0.0 if premise.where == "others" else 1.0]
+                if premise.claim.name == "Smooth":
+                    harmless = [inf if premise.claim.holds else 0.0]
                 listed = n[premise.where, premise.claim.name]
                 listed += harmless * (len(premise.targets(case)) - len(listed))
         return row.bound(case, n)

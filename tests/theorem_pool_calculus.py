@@ -273,6 +273,10 @@ def rough():
         for c in (2.0, 0.0):
             yield c * f, SYMMETRIC
     yield pm.Abs() @ (1.0 * pm.Identity()), pm.Ball([0.8, 0.8], 1.0)
+    yield pm.Affine([[1.0]], [2.0]) * BOW, SYMMETRIC
+    # Two turns by an eighth: interval arithmetic knows only a square of twice the size.
+    eighth = np.sqrt(0.5) * np.array([[1.0, 1.0], [-1.0, 1.0]])
+    yield pm.Abs() @ pm.Affine(eighth, [1.5, 1.5]) @ pm.Affine(eighth), PLANE
 
 
 def _spread(x):

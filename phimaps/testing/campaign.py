@@ -106,8 +106,11 @@ def questions(phi: Any, on: Space, rng: np.random.Generator) -> list[Property]:
 
 def attack(
     phi: Any, on: Space, counts: Counter[str], budget: float = FULL, random_state: int = 0
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Ask every question, attack every answer.
+
+    A claim is broken by points at which it certainly fails. That a search does not find what a
+    claim says to exist, such as a jump, casts doubt on the search as well.
 
     Parameters
     ----------
@@ -121,19 +124,20 @@ def attack(
 
     Returns
     -------
-    list of str
-        A line for each claim that broke.
+    broken, doubtful : list of str
+        A line for each claim that broke, and for each that a deep search did not confirm.
 
     Examples
     --------
     >>> import phimaps as pm
     >>> counts = Counter()
     >>> attack(pm.Tanh(), pm.Box([-1.0], [1.0]), counts)
-    []
+    ([], [])
     >>> counts["Injective proved"]
     1
     """
-    broken = []
+    broken: list[str] = []
+    doubtful: list[str] = []
     inner, _ = subject(phi)
     search = Search(TABLE)
     probe = Probe(inner, on, random_state, budget)
@@ -152,16 +156,20 @@ def attack(
                 again = Probe(inner, on, random_state + 1, LAST)
                 found = falsify(phi, claim, on, witness=verdict.witness, probe=again)
             if found is not None:
-                broken.append(f"{phi!r} on {on!r} ({verdict.strength}): {found}")
+                listed = broken if found.certain else doubtful
+                listed.append(f"{phi!r} on {on!r} ({verdict.strength}): {found}")
     counts["attacked"] += 1
     found = single(probe)
     if found is not None:
-        broken.append(f"{phi!r} on {on!r}: {found}")
-    return broken
+        # Of rounding the spread is estimated, so this is no proof of an error.
+        doubtful.append(f"{phi!r} on {on!r}: {found}")
+    return broken, doubtful
 
 
-def campaign(n: int, random_state: int, depth: int = 5) -> Iterator[tuple[Counter[str], list[str]]]:
-    """Attack n random expressions, nested up to `depth`; yields counts and what broke of each.
+def campaign(
+    n: int, random_state: int, depth: int = 5
+) -> Iterator[tuple[Counter[str], list[str], list[str]]]:
+    """Attack n random expressions; yields counts, what broke, and what is doubtful of each.
 
     Parameters
     ----------
@@ -171,10 +179,11 @@ def campaign(n: int, random_state: int, depth: int = 5) -> Iterator[tuple[Counte
 
     Yields
     ------
-    (Counter, list of str)
+    (Counter, list of str, list of str)
     """
     for i, (phi, on) in enumerate(expressions(n, random_state=random_state, depth=depth)):
         counts: Counter[str] = Counter({"expressions": 1})
         budget = FULL if i % DEEP == 0 else QUICK
-        broken = attack(phi, on, counts, budget, random_state=random_state + i)
-        yield counts, [f"seed {random_state}, number {i}: {line}" for line in broken]
+        broken, doubtful = attack(phi, on, counts, budget, random_state=random_state + i)
+        where = f"seed {random_state}, number {i}: "
+        yield counts, [where + line for line in broken], [where + line for line in doubtful]

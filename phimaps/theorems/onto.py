@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UnboundError
 from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale
-from ..property import DenseImage, Lipschitz, Smooth, Surjective
+from ..property import Affine, DenseImage, Lipschitz, Smooth, Surjective
 from ..theorem import Case, Condition, Premise, theorem
 from .topology import NONZERO
 
@@ -82,6 +82,15 @@ for smooth in (Lipschitz, Smooth):
         ),
         euclidean=True,
     )
+theorem(
+    "affine-not-dense",
+    ~DenseImage,
+    FeatureMap,
+    Premise("self", Affine),
+    WIDER,
+    statement="an affine map of R^n has an image of at most n dimensions",
+    source="the image lies in an affine subspace of n < d dimensions, which is closed",
+)
 for claim in (Surjective, DenseImage):
     for sign in (claim, ~claim):
         word = ("" if sign.holds else "not-") + ("onto" if claim is Surjective else "dense")
