@@ -352,7 +352,7 @@ GOALS = tuple(
 
 @pytest.mark.parametrize("shard", range(4))
 def test_the_table_as_it_stands_is_never_caught(shard):
-    asked = 0
+    asked, doubtful = 0, []
     for index, (phi, on, checked) in enumerate(expressions()):
         if index % 4 != shard or not checked:
             continue
@@ -366,9 +366,14 @@ def test_the_table_as_it_stands_is_never_caught(shard):
                 if result is not None and not result.certain:
                     # What a short search does not find, a longer one does.
                     result = attacked(index, claim, witness)
+                if result is not None and not result.certain:
+                    doubtful.append(f"{phi!r} on {on!r}: {result}")
+                    result = None
                 assert result is None, f"{phi!r} on {on!r}: {result}"
                 asked += 1
     assert asked > 200
+    # What is said to exist, a search finds, but for one in two hundred.
+    assert len(doubtful) <= asked / 200, "\n".join(doubtful)
 
 
 def test_rows_have_names_statements_and_sources():

@@ -10,7 +10,7 @@ from ..property import Property
 from .descent import WIDEST, derivatives, solve
 from .evidence import Counterexample, norm_bounds
 from .precise import traced
-from .probe import Probe, rows
+from .probe import Probe, project, rows
 from .topology import convex, jump
 
 __all__ = ["onto", "proper"]
@@ -111,7 +111,8 @@ def _nearest(probe: Probe, targets: np.ndarray, turns: int) -> np.ndarray:
             # Where φ is flat around the nearest values, it may grow with x farther out.
             near = goal + (turn > 0) * np.sign(goal) * rng.exponential(2.0, goal.shape)
             near = np.clip(near, *(b.ravel() for b in probe.on.bounds()))
-            first = np.concatenate([first, near.reshape(len(goal), 1, *probe.on.shape)], axis=1)
+            near = project(probe.on, near.reshape(len(goal), *probe.on.shape))
+            first = np.concatenate([first, near[:, None]], axis=1)
         many = np.repeat(goal, first.shape[1], axis=0)
         first = np.ascontiguousarray(first.reshape(-1, *probe.on.shape))
         _, rest = solve(probe, first, many, 24 + 16 * turn)
