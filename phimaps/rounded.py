@@ -29,7 +29,7 @@ from .property import (
     Universal,
 )
 from .search import Search
-from .spaces import Box, Space
+from .spaces import Space
 from .theorem import says
 from .witness import Collision
 
@@ -186,7 +186,7 @@ def _candidates(on: Space, dtype: str) -> np.ndarray:
                 groups.append(_line(chords, axis, rng).astype(kind))
     points = np.concatenate(groups).astype(np.float64) + 0.0
     points = points[np.isfinite(points).reshape(len(points), -1).all(axis=1)]
-    points = points[_inside(on, points)]
+    points = points[on.surely_contains(points)]
     return np.unique(points, axis=0)
 
 
@@ -201,14 +201,6 @@ def _line(chords: Any, axis: tuple[int, ...], rng: np.random.Generator) -> np.nd
     place: Any = (slice(None), *axis)
     moved[place] = np.clip(line, start, end)
     return moved
-
-
-def _inside(on: Space, points: np.ndarray) -> np.ndarray:
-    inside = on.contains(points)
-    if on.enumerate() is None and not on.interior:
-        # Where membership allows for rounding, only certain members count.
-        inside &= np.array([Box(x, x).is_subset(on) for x in points], dtype=bool)
-    return inside
 
 
 def unanswered(goal: Property, dtype: str) -> str:

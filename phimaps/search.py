@@ -21,6 +21,9 @@ METRIC = ("Lipschitz", "LowerLipschitz")
 # Of so many rows the missing premises are compared, to name the fewest.
 FEW = 3
 
+# A premise not met: the part and the claim about it, or neither for a condition.
+Unmet = tuple[Part | None, Property | None]
+
 
 @final
 class Search:
@@ -151,26 +154,23 @@ class Search:
             return [case]
         return [replace(case, pivot=i) for i in range(len(case.parts))]
 
-    def try_row(
-        self, row: Theorem, case: Case
-    ) -> tuple[list[tuple[str, Part | None, Property | None]], list[Proof], Numbers]:
+    def try_row(self, row: Theorem, case: Case) -> tuple[list[Unmet], list[Proof], Numbers]:
         """The unmet premises, the proofs of the met ones, and their numbers."""
-        unmet: list[tuple[str, Part | None, Property | None]] = []
+        unmet: list[Unmet] = []
         proofs: list[Proof] = []
         numbers: Numbers = {}
         for premise in row.given:
             if isinstance(premise, Condition):
                 if not premise.test(case):
                     # Nothing that is proved of the parts can make up for it.
-                    return [(premise.text, None, None)], [], {}
+                    return [(None, None)], [], {}
                 continue
             listed = numbers.setdefault((premise.where, premise.claim.name), [])
             claim = premise.claim_in(case)
             for part in premise.targets(case):
-                where = part.arrives.outer if claim.everywhere else part.arrives.inner
-                proof = self.prove(part.map, claim, where)
+                proof = self.prove(part.map, claim, _asked(part, claim))
                 if proof is None:
-                    unmet.append(("", part, claim))
+                    unmet.append((part, claim))
                     continue
                 proofs.append(proof)
                 listed.append(proof.number if proof.number is not None else 0.0)
@@ -185,7 +185,7 @@ class Search:
             case = replace(case, about=claim.about)
         rows = self._about(case, claim)
         tries = [self.try_row(r, c)[0] for r in rows for c in self._pivots(r, case)]
-        tries = [t for t in tries if t and all(self._open(part, goal) for _, part, goal in t)]
+        tries = [t for t in tries if t and all(self._open(part, goal) for part, goal in t)]
         tries.sort(key=len)
         if not tries or not case.parts:
             left = ", for which no row of the table is left" if case.parts and not depth else ""
@@ -196,20 +196,18 @@ class Search:
     def _wanted(self, phi: Any, on: Space, unmet: list[Any], depth: int) -> list[str]:
         """What is missing for these premises, down to the parts that lack it."""
         result: list[str] = []
-        for _, part, wanted in unmet:
-            where = part.arrives.outer if wanted.everywhere else part.arrives.inner
+        for part, wanted in unmet:
             if part.map is phi:
                 result.append(f"{phi!r} is {wanted!r} on {on!r}")
             else:
-                result += self.missing(part.map, wanted, where, depth + 1)
+                result += self.missing(part.map, wanted, _asked(part, wanted), depth + 1)
         return list(dict.fromkeys(result))
 
     def _open(self, part: Part | None, wanted: Property | None) -> bool:
         """Whether an unmet premise might yet be shown: conditions cannot, nor what is refuted."""
         if part is None or wanted is None:
             return False
-        where = part.arrives.outer if wanted.everywhere else part.arrives.inner
-        return self.prove(part.map, ~wanted, where) is None
+        return self.prove(part.map, ~wanted, _asked(part, wanted)) is None
 
     @staticmethod
     def _node(
@@ -220,6 +218,11 @@ class Search:
         number: float | None,
     ) -> Proof:
         return Proof(f"{case.map!r} {says(claim, number)} on {case.on!r}", reason, because, number)
+
+
+def _asked(part: Part, claim: Property) -> Space | None:
+    """Where a claim about a part is asked: on all that may reach it, or on what certainly does."""
+    return part.arrives.outer if claim.everywhere else part.arrives.inner
 
 
 def _subject(about: Any) -> Any:

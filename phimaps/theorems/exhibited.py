@@ -71,9 +71,7 @@ def norms(value: Enclosure) -> tuple[float, float]:
 
 def certainly(on: Space, *members: np.ndarray) -> bool:
     """Whether points lie in the space for certain; `contains` may allow for rounding."""
-    if on.enumerate() is not None:
-        return bool(on.contains(np.stack(members)).all())
-    return all(Box(x, x).is_subset(on) for x in members)
+    return bool(on.surely_contains(np.stack(members)).all())
 
 
 def points(on: Space) -> np.ndarray:
@@ -119,6 +117,16 @@ def interval_of_distance(on: Space, x: np.ndarray, y: np.ndarray) -> tuple[float
     return norms((np.nextafter((x - y).ravel(), DOWN), np.nextafter((x - y).ravel(), UP)))
 
 
+def ratio(on: Space, x: np.ndarray, y: np.ndarray, gap: Enclosure) -> tuple[float, float]:
+    """Bounds of |φ(x) - φ(y)| / d(x, y), given bounds of φ(x) - φ(y)."""
+    low, high = norms(gap)
+    near, far = interval_of_distance(on, x, y)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        down = float(np.nextafter(np.float64(low) / far, 0))
+        up = float(np.nextafter(np.float64(high) / near, UP)) if near > 0 else UP
+    return down, up
+
+
 def _pairs(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of points of the space, near and far."""
     x = points(case.on)
@@ -153,12 +161,7 @@ def _extreme(case: Case, sign: float) -> list[tuple[float, float]]:
         first, second = enclosure(case.map, a), enclosure(case.map, b)
         if first is None or second is None or not certainly(case.on, a, b):
             continue
-        low, high = norms(difference(first, second))
-        near, far = interval_of_distance(case.on, a, b)
-        with np.errstate(over="ignore", divide="ignore"):
-            if near > 0:
-                down, up = np.float64(low) / far, np.float64(high) / near
-                found.append((float(np.nextafter(down, 0)), float(np.nextafter(up, UP))))
+        found.append(ratio(case.on, a, b, difference(first, second)))
     return found
 
 

@@ -13,7 +13,7 @@ from ..proof import Strength
 from ..property import Bounded, Continuous, Injective, Lipschitz, LowerLipschitz, Smooth
 from ..theorem import Case, Condition, theorem
 from ..witness import Collision
-from .exhibited import difference, enclosure, interval_of_distance, norms
+from .exhibited import difference, enclosure, norms, ratio
 
 # Beyond this many points the pairs are not compared.
 MOST = 128
@@ -73,15 +73,10 @@ def _ratios(case: Case) -> list[tuple[float, float]]:
     values, members = _enclosed(case), _points(case)
     if values is None or members is None:
         return []
-    found = []
-    for i, j in combinations(range(len(members)), 2):
-        low, high = norms(difference(values[i], values[j]))
-        near, far = interval_of_distance(case.on, members[i], members[j])
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            down = float(np.nextafter(np.float64(low) / far, 0))
-            up = float(np.nextafter(np.float64(high) / near, np.inf)) if near > 0 else np.inf
-        found.append((down, up))
-    return found
+    return [
+        ratio(case.on, members[i], members[j], difference(values[i], values[j]))
+        for i, j in combinations(range(len(members)), 2)
+    ]
 
 
 def _norms(case: Case) -> list[tuple[float, float]]:
