@@ -81,6 +81,8 @@ class Term(Estimator):
         """The shape of φ(x) for x of the given shape."""
         if self.gives is not None:
             return self.gives
+        if self.keeps_shape:
+            return shape
         if not self.closed:
             raise UnboundError(
                 f"The output shape of {type(self).__name__} is not known before it sees data.",

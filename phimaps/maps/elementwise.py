@@ -46,9 +46,6 @@ class Elementwise(FeatureMap):
     def keeps_shape(self) -> bool:
         return True
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         # After a convolution an activation turns the pre-activation into the activation.
         return [

@@ -102,9 +102,6 @@ class LayerNorm(FeatureMap):
     def keeps_shape(self) -> bool:
         return True
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return [f"layernorm({n})" for n in names]
 
@@ -191,9 +188,6 @@ class Softmax(FeatureMap):
     @property
     def keeps_shape(self) -> bool:
         return True
-
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return [f"softmax({n})" for n in names]

@@ -113,9 +113,6 @@ class Radial(FeatureMap):
     def keeps_shape(self) -> bool:
         return True
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return [f"{type(self).__name__.lower()}({n})" for n in names]
 

@@ -52,9 +52,6 @@ class Sort(FeatureMap):
     def keeps_shape(self) -> bool:
         return True
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
     def image(self, on: Space) -> Image:
         low, high = (b.ravel() for b in on.bounds())
         # The k-th smallest is monotone in every coordinate.

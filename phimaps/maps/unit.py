@@ -71,9 +71,6 @@ class UnitNorm(FeatureMap):
     def keeps_shape(self) -> bool:
         return True
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return names
 

@@ -66,9 +66,6 @@ class Identity(FeatureMap):
     def keeps_shape(self) -> bool:
         return True
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return names
 
@@ -135,9 +132,6 @@ class Normalize(FeatureMap):
     @property
     def keeps_shape(self) -> bool:
         return True
-
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return [f"normalize({n})" for n in names]

@@ -9,8 +9,8 @@ from typing import Any, final
 import numpy as np
 
 from ..errors import ParameterError, show
-from ..interval import EPS, add, root_sum_squares
-from .base import Plan, Space
+from ..interval import EPS, add
+from .base import Plan, Space, farthest_corner
 from .boxes import Box, Boxlike, brief
 from .grid import grid
 from .rounding import MOST, norms, outward, square_gaps
@@ -161,9 +161,8 @@ class Ball(Space):
         return np.where(inside, array, moved)
 
     def reach(self, point: Any) -> float:
-        apart = outward(np.asarray(point, dtype=np.float64), -self.center)
-        far = np.maximum(np.abs(apart[0]), np.abs(apart[1])).ravel().tolist()
-        return add([root_sum_squares(far, up=True), self.radius], up=True)
+        far = farthest_corner(self.center, self.center, np.asarray(point, dtype=np.float64))
+        return add([far, self.radius], up=True)
 
     def _includes(self, other: Space) -> bool:
         return other.reach(self.center) <= self.radius

@@ -12,9 +12,8 @@ import numpy as np
 
 from ..errors import ParameterError, show
 from ..interval import EPS, root_sum_squares
-from .base import Plan, Space
+from .base import Plan, Space, farthest_corner
 from .boxes import brief
-from .rounding import outward
 from .subspace import Subspace
 
 __all__ = ["Simplex"]
@@ -140,7 +139,9 @@ class Simplex(Space):
 
     def reach(self, point: Any) -> float:
         center = np.asarray(point, dtype=np.float64)
-        return max(_apart(vertex, center) for vertex in np.eye(self.n) * self.total)
+        return max(
+            farthest_corner(vertex, vertex, center) for vertex in np.eye(self.n) * self.total
+        )
 
     def _includes(self, other: Space) -> bool:
         if isinstance(other, Simplex):
@@ -186,9 +187,3 @@ class Simplex(Space):
     def __repr__(self) -> str:
         total = "" if self.total == 1 else f", total={brief(np.array([self.total]))[1:-1]}"
         return f"Simplex({self.n}{total})"
-
-
-def _apart(x: np.ndarray, y: np.ndarray) -> float:
-    """The distance of two points, rounded up."""
-    low, high = outward(x, -y)
-    return root_sum_squares(np.maximum(np.abs(low), np.abs(high)).tolist(), up=True)

@@ -10,8 +10,8 @@ from typing import Any, final
 import numpy as np
 
 from ..errors import ParameterError, show
-from ..interval import EPS, add, root_sum_squares
-from .base import Plan, Space
+from ..interval import EPS, add
+from .base import Plan, Space, farthest_corner
 from .boxes import brief
 from .grid import axes_product
 from .rounding import norms, outward, square_gaps
@@ -174,9 +174,8 @@ class Sphere(Space):
         return np.clip(self.center + self.radius * unit, *self.bounds())
 
     def reach(self, point: Any) -> float:
-        apart = outward(np.asarray(point, dtype=np.float64), -self.center)
-        far = np.maximum(np.abs(apart[0]), np.abs(apart[1])).tolist()
-        return add([root_sum_squares(far, up=True), self.radius], up=True)
+        far = farthest_corner(self.center, self.center, np.asarray(point, dtype=np.float64))
+        return add([far, self.radius], up=True)
 
     def _includes(self, other: Space) -> bool:
         # A sphere contains no segment, no ball, and of its dimension no sphere but itself.
