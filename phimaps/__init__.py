@@ -5,6 +5,7 @@ F_φ = {f∘φ : f ∈ F}. Every map here is a scikit-learn transformer, a diffe
 and a mathematical object whose properties are proved, refuted by a witness, or unknown.
 """
 
+from . import kernels as kernels
 from . import models as models
 from . import property as property
 from . import theorems as theorems

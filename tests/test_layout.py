@@ -26,6 +26,7 @@ LAYERS = [
     "parameters rows ingest",
     "estimator",
     "map",
+    "kernels",
     "theorem",
     "search",
     "rounded",
