@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import phimaps as pm
+from phimaps.testing import campaign
+from phimaps.testing.campaign import Tally
 
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
@@ -34,6 +36,12 @@ def tightness():
 def peers():
     yield script("peers")
     del sys.modules["peers"]
+
+
+@pytest.fixture
+def soundness():
+    yield script("soundness")
+    del sys.modules["soundness"]
 
 
 def run(name, *arguments):
@@ -141,3 +149,81 @@ def test_an_unsound_answer_of_ours_fails_the_run(peers, monkeypatch):
     monkeypatch.setattr(peers, "PEERS", {})
     monkeypatch.setattr(peers, "ours", lambda: iter([peers.Row("?", False, True, "", bools=False)]))
     assert peers.main() == 1
+
+
+def broken_at(numbers, monkeypatch):
+    """Make the attack raise on every expression of these numbers."""
+    whole = campaign.attack
+
+    def attack(phi, on, counts, budget, random_state):
+        if random_state - 3 in numbers:
+            raise RuntimeWarning("overflow\nmore")
+        return whole(phi, on, counts, budget, random_state=random_state)
+
+    monkeypatch.setattr(campaign, "attack", attack)
+
+
+def test_an_exception_is_counted_with_its_place_and_the_rest_is_attacked(monkeypatch):
+    broken_at({1}, monkeypatch)
+    told = list(campaign.campaign(3, random_state=3, depth=1))
+    assert [t.counts["expressions"] for t in told] == [1, 1, 1]
+    assert [len(t.failed) for t in told] == [0, 1, 0]
+    assert re.match(
+        r"seed 3, number 1: .* on .*: RuntimeWarning: overflow at \S+:\d+ attack",
+        told[1].failed[0],
+    )
+    assert told[2].counts["attacked"] > 5
+
+
+def test_a_draw_that_fails_is_told_and_is_no_expression(monkeypatch):
+    def drawn(n, random_state, depth):
+        yield pm.Tanh(), pm.Box([-1.0], [1.0])
+        raise ValueError
+
+    monkeypatch.setattr(campaign, "expressions", drawn)
+    told = list(campaign.campaign(5, random_state=3))
+    assert [t.counts["expressions"] for t in told] == [1, 0]
+    assert told[1].failed[0].startswith("seed 3, number 1: an expression being drawn: ValueError")
+
+
+def test_chosen_expressions_are_those_of_the_whole_campaign(soundness):
+    whole = list(campaign.campaign(3, random_state=4, depth=2))
+    (listed,) = soundness.tasks(0, 0, 2, ["4:2"])
+    assert soundness.task(listed).counts == whole[2].counts
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "line"),
+    [
+        (Tally({"attacked": 1}), 0, "1 claims attacked, 0 broken, 0 not confirmed, 0 failed"),
+        (Tally({"attacked": 1}, failed=["seed 3: E"]), 1, "FAILED seed 3: E"),
+        (Tally({"attacked": 1}, broken=["seed 3: B"]), 1, "BROKEN seed 3: B"),
+        (Tally({"attacked": 1}, doubtful=["seed 3: D"]), 0, "not confirmed: seed 3: D"),
+        (Tally(), 1, "0 claims attacked"),
+    ],
+)
+def test_a_fault_fails_the_campaign_at_its_end(soundness, monkeypatch, capsys, told, code, line):
+    class Here:
+        """A pool that works in this process."""
+
+        def __init__(self, jobs):
+            self.jobs = jobs
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def imap_unordered(self, work, listed):
+            return map(work, listed)
+
+    class Context:
+        Pool = Here
+
+    monkeypatch.setattr(soundness, "get_context", lambda kind: Context)
+    monkeypatch.setattr(soundness, "task", lambda arguments: told)
+    assert soundness.main(["--expressions", "50", "--seed", "1"]) == code
+    printed = capsys.readouterr().out
+    assert line in printed
+    assert re.search(r"failed, \d+ s$", printed.strip())

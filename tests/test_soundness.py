@@ -1,6 +1,5 @@
 """Every claim that `decide` makes over thousands of random expressions is attacked, and stands."""
 
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from phimaps.errors import DomainError, UnboundError
 from phimaps.maps.affine import Standardize
 from phimaps.search import Search
 from phimaps.testing import Probe, falsify
-from phimaps.testing.campaign import QUESTIONS, campaign
+from phimaps.testing.campaign import QUESTIONS, Tally, campaign
 from phimaps.testing.descent import extreme_ratio
 from phimaps.testing.expressions import expressions, leaf_examples
 from phimaps.testing.falsify import ATTACKS
@@ -31,16 +30,16 @@ def _one_thread():
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_no_attack_breaks_a_decided_claim(shard):
-    counts, broken, doubtful = Counter(), [], []
-    for told, lines, doubts in campaign(EACH, random_state=1000 + shard):
-        counts += told
-        broken += lines
-        doubtful += doubts
+    tally = Tally()
+    for told in campaign(EACH, random_state=1000 + shard):
+        tally += told
+    counts = tally.counts
     print(f"\nshard {shard}:", ", ".join(f"{k} {v}" for k, v in sorted(counts.items())))
-    assert not broken, "\n".join(broken)
+    assert not tally.broken, "\n".join(tally.broken)
+    assert not tally.failed, "\n".join(tally.failed)
     assert counts["attacked"] > 8 * EACH
     # What is said to exist, a search finds, but for one in two hundred.
-    assert len(doubtful) <= counts["attacked"] / 200, "\n".join(doubtful)
+    assert len(tally.doubtful) <= counts["attacked"] / 200, "\n".join(tally.doubtful)
 
 
 def test_random_expressions_contain_every_map_that_takes_rows_or_images():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
 
@@ -40,7 +42,7 @@ from .falsify import claims, falsify
 from .probe import Probe
 from .single import single
 
-__all__ = ["attack", "campaign", "motions", "questions"]
+__all__ = ["Tally", "attack", "campaign", "motions", "questions"]
 
 QUESTIONS: tuple[Property, ...] = (
     Continuous,
@@ -62,6 +64,33 @@ QUESTIONS: tuple[Property, ...] = (
 # The search on most expressions, on one in DEEP, and before anything is reported as broken that
 # rests on not having found something.
 QUICK, FULL, LAST, DEEP = 0.35, 1.0, 3.0, 6
+
+
+@final
+@dataclass
+class Tally:
+    """What an attack on random expressions came to; tallies add up.
+
+    Parameters
+    ----------
+    counts : Counter
+        Expressions, claims attacked, and how often each property was proved, refuted or left open.
+    broken, doubtful, failed : list of str
+        A line for each claim that certainly fails somewhere, for each that a deep search did not
+        confirm, and for each expression on which the library or an attack raised an exception.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def __iadd__(self, other: Tally) -> Tally:
+        self.counts += other.counts
+        self.broken += other.broken
+        self.doubtful += other.doubtful
+        self.failed += other.failed
+        return self
 
 
 def motions(rng: np.random.Generator, d: int) -> FeatureMap:
@@ -167,23 +196,50 @@ def attack(
 
 
 def campaign(
-    n: int, random_state: int, depth: int = 5
-) -> Iterator[tuple[Counter[str], list[str], list[str]]]:
-    """Attack n random expressions; yields counts, what broke, and what is doubtful of each.
+    n: int, random_state: int, depth: int = 5, only: Collection[int] = ()
+) -> Iterator[Tally]:
+    """Attack n random expressions; yields what each came to.
+
+    An exception is a fault like any other: it is told, and the rest is attacked.
 
     Parameters
     ----------
     n : int
     random_state : int
     depth : int, default 5
+    only : collection of int, optional
+        The numbers of the expressions to attack; the others are drawn and left alone.
 
     Yields
     ------
-    (Counter, list of str, list of str)
+    Tally
     """
-    for i, (phi, on) in enumerate(expressions(n, random_state=random_state, depth=depth)):
-        counts: Counter[str] = Counter({"expressions": 1})
-        budget = FULL if i % DEEP == 0 else QUICK
-        broken, doubtful = attack(phi, on, counts, budget, random_state=random_state + i)
-        where = f"seed {random_state}, number {i}: "
-        yield counts, [where + line for line in broken], [where + line for line in doubtful]
+    drawn = expressions(n, random_state=random_state, depth=depth)
+    for i in range(n):
+        told = Tally(Counter({"expressions": 1}))
+        where, what = f"seed {random_state}, number {i}: ", "an expression being drawn"
+        try:
+            phi, on = next(drawn)
+            if only and i not in only:
+                continue
+            what = f"{phi!r} on {on!r}"
+            budget = FULL if i % DEEP == 0 else QUICK
+            lines = attack(phi, on, told.counts, budget, random_state=random_state + i)
+        except StopIteration:
+            # A draw that failed ends the drawing; it was told.
+            return
+        except Exception as error:
+            told.failed.append(f"{where}{what}: {_told(error)}")
+            if what.startswith("an "):
+                told.counts["expressions"] = 0
+        else:
+            told.broken, told.doubtful = ([where + line for line in kind] for kind in lines)
+        yield told
+
+
+def _told(error: Exception) -> str:
+    """The exception, with the lines of this library that led to it, the last first."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    places = [f"{f.filename.rsplit('phimaps/', 1)[-1]}:{f.lineno} {f.name}" for f in frames]
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first} at {' < '.join(places[:6])}"

@@ -33,7 +33,10 @@ def _before(case: Case, x: np.ndarray) -> np.ndarray:
 def _matrix(
     case: Case, middle: np.ndarray, half: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """(W, b) with W x + b what reaches the rectifier from the box, up to rounding."""
+    """(W, b) with W u + b what reaches the rectifier from middle + half u, up to rounding.
+
+    In these coordinates W is no larger than the values, however small the box is.
+    """
     n = case.on.size
     if n * n > LARGEST or not all(m.closed for m in case.map.maps[: case.pivot]):
         return None
@@ -45,11 +48,14 @@ def _matrix(
     if not (np.abs(values) < 1e100).all():
         # Nothing is found where the squares below would overflow.
         return None
-    weight = ((values[1:] - values[0]) / half[:, None]).T
-    return weight, values[0] - weight @ middle
+    return (values[1:] - values[0]).T, values[0]
 
 
-def _thin_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+# The point, what the units see of a step of u from it, the steps, and which units are active.
+Thin = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _thin_point(case: Case) -> Thin | None:
     """What `_thinnest` finds before the pivot, worked out once."""
     key = f"thin {case.pivot}"
     if key not in case.memo:
@@ -57,8 +63,8 @@ def _thin_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     return case.memo[key]
 
 
-def _thinnest(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """An inner point with fewer than n active units, with W and the mask of the active ones.
+def _thinnest(case: Case) -> Thin | None:
+    """An inner point with fewer than n active units.
 
     The search is numerical; what it finds is certified by an enclosure of what reaches the
     rectifier from a small box around the point.
@@ -74,29 +80,27 @@ def _thinnest(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         return None
     weight, bias = found
     rng = np.random.default_rng(0)
-    points = middle + rng.uniform(-1, 1, size=(256, len(middle))) * half
-    points = np.concatenate([middle[None], points, middle + np.sign(points - middle) * half])
-    noise = 1e-10 * (np.abs(weight) @ (np.abs(middle) + half) + np.abs(bias))
+    points = rng.uniform(-1, 1, size=(256, len(middle)))
+    points = np.concatenate([np.zeros((1, len(middle))), points, np.sign(points)])
+    size = np.abs(weight).sum(axis=1)
+    noise = 1e-10 * (size + np.abs(bias))
 
-    def active(z: np.ndarray) -> np.ndarray:
-        return z @ weight.T + bias >= -noise
+    def active(u: np.ndarray) -> np.ndarray:
+        return u @ weight.T + bias >= -noise
 
     counts = active(points).sum(axis=1)
     best = points[np.argsort(counts)[:8]]
     # Descend on the sum of the active values, asking for a little more than inactivity.
-    push = 0.05 * np.abs(weight) @ half
-    steps = np.linalg.norm(weight, axis=1).max(initial=0.0) or 1.0
     for k in range(200):
         if (active(best).sum(axis=1) < len(middle)).any():
             break
-        lit = (best @ weight.T + bias >= -push).astype(float)
+        lit = (best @ weight.T + bias >= -0.05 * size).astype(float)
         slope = lit @ weight
         length = np.linalg.norm(slope, axis=1, keepdims=True)
-        move = slope / np.where(length > 0, length, 1.0) * half / np.sqrt(k + 1.0) / steps
-        best = np.clip(best - move, middle - half, middle + half)
-    winner = best[int(active(best).sum(axis=1).argmin())]
+        best = np.clip(best - slope / np.where(length > 0, length, 1.0) / np.sqrt(k + 1.0), -1, 1)
+    winner = middle + half * best[int(active(best).sum(axis=1).argmin())]
     mask = _possibly_active(case, winner, 1e-9 * half)
-    return (winner, weight, mask) if mask.sum() < len(middle) else None
+    return (winner, weight, half, mask) if mask.sum() < len(middle) else None
 
 
 def _possibly_active(case: Case, z: np.ndarray, radius: np.ndarray) -> np.ndarray:
@@ -113,17 +117,18 @@ def _pair(case: Case, below: Collision | None) -> Collision | None:
     found, box = _thin_point(case), case.on.inner_box()
     if found is None or box is None:
         return None
-    z, weight, mask = found
+    z, weight, half, mask = found
     seen = weight[mask]
     vt = np.linalg.svd(seen, full_matrices=True)[2] if len(seen) else np.eye(len(z))
-    direction = vt[-1]
-    idle = weight[~mask] @ direction
+    idle, direction = weight[~mask] @ vt[-1], half * vt[-1]
     value = _before(case, z.reshape(1, *case.on.shape))[0][~mask]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         units = np.where(idle != 0, np.abs(value) / np.abs(idle), np.inf)
         room = np.minimum(z - box.low.ravel(), box.high.ravel() - z) / np.abs(direction)
     step = 0.9 * float(min(units.min(initial=np.inf), np.nanmin(room), 1e3))
     x, y = z - step * direction, z + step * direction
+    if (x == y).all():
+        return None
     text = (
         f"only {int(mask.sum())} of the units are active between the points, fewer than the "
         f"{len(z)} coordinates, and none of them sees the direction from one to the other"
