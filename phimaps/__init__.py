@@ -101,6 +101,7 @@ from .maps.vector import Select as Select
 from .proof import Verdict as Verdict
 from .property import ApproximatelyUAPInvariant as ApproximatelyUAPInvariant
 from .property import Bounded as Bounded
+from .property import Characteristic as Characteristic
 from .property import Continuous as Continuous
 from .property import DenseImage as DenseImage
 from .property import Homeomorphism as Homeomorphism
@@ -108,10 +109,13 @@ from .property import Injective as Injective
 from .property import Invariant as Invariant
 from .property import Lipschitz as Lipschitz
 from .property import LowerLipschitz as LowerLipschitz
+from .property import NonVanishing as NonVanishing
+from .property import PositiveDefinite as PositiveDefinite
 from .property import PositivelyHomogeneous as PositivelyHomogeneous
 from .property import Proper as Proper
 from .property import Property as Property
 from .property import Smooth as Smooth
+from .property import StrictlyPositiveDefinite as StrictlyPositiveDefinite
 from .property import Surjective as Surjective
 from .property import UAPInvariant as UAPInvariant
 from .property import Universal as Universal
@@ -128,6 +132,7 @@ from .spaces import Space as Space
 from .spaces import Sphere as Sphere
 from .spaces import Subspace as Subspace
 from .torch import as_module as as_module
+from .witness import AnnihilatingMeasure as AnnihilatingMeasure
 from .witness import Collision as Collision
 
 __version__ = "0.1.0"

@@ -15,9 +15,10 @@ from .errors import (
     ShapeError,
     UnboundError,
 )
+from .kernels import Kernel
 from .map import FeatureMap, as_map, show
 from .proof import Proof, Verdict
-from .property import Property
+from .property import PROPERTIES, Property
 from .rounded import DTYPES, prove_rounded, unanswered
 from .search import Search
 from .spaces import Space
@@ -37,7 +38,7 @@ def decide(
 
     Parameters
     ----------
-    phi : FeatureMap, model class pulled back (``F @ phi``), transformer, module or function
+    phi : FeatureMap, model class pulled back (``F @ phi``), Kernel, transformer, module or function
         A fitted map is asked about as what it was fitted to.
     goal : Property
         ``pm.Injective``, ``pm.Lipschitz`` (is there a constant, and which?),
@@ -57,7 +58,7 @@ def decide(
     Raises
     ------
     OperandError
-        When `phi` is not a map or `goal` not a property.
+        When `phi` is not a map or `goal` not a property, or not one that `phi` may have.
     ParameterError
         When no space is given and the map fixes none.
     ShapeError, DomainError
@@ -76,6 +77,7 @@ def decide(
     """
     phi, goal = _subject(phi), _goal(goal)
     _check_arithmetic(arithmetic)
+    _check_kind(phi, goal, arithmetic)
     phi.check_parameters()
     on = _space(phi, on)
     search = table if isinstance(table, Search) else Search(TABLE if table is None else table)
@@ -110,7 +112,8 @@ def decide(
     check = ""
     if holds is None:
         if arithmetic == "real" and phi.closed:
-            check = f"phimaps.testing.falsify(phi, pm.{replace(goal, holds=True)!r}, on=space)"
+            word = "kernel" if isinstance(phi, Kernel) else "phi"
+            check = f"phimaps.testing.falsify({word}, pm.{replace(goal, holds=True)!r}, on=space)"
         if arithmetic == "real":
             missing = tuple(search.missing(phi, replace(goal, holds=True, bound=None), on))
         else:
@@ -156,6 +159,30 @@ def _check_arithmetic(arithmetic: Any) -> None:
             got=f"arithmetic={show(arithmetic)}",
             need="'real', 'float64' or 'float32'",
             do="decide(phi, goal, on=space, arithmetic='float64')",
+        )
+
+
+# What the properties of each kind are asked of.
+SUBJECTS = {"map": "a feature map", "class": "a class of functions", "kernel": "a kernel"}
+
+
+def _check_kind(phi: Any, goal: Property, arithmetic: str) -> None:
+    kernel = isinstance(phi, Kernel)
+    if kernel != ("kernel" in goal.of) and (kernel or goal.of == ("kernel",)):
+        kind = "kernel" if kernel else "map" if isinstance(phi, FeatureMap) else "class"
+        fitting = ", ".join(p.name for p in PROPERTIES if "kernel" in p.of)
+        raise OperandError(
+            f"{goal.name} is a property of {SUBJECTS[goal.of[0]]}, not of {SUBJECTS[kind]}.",
+            got=show(phi),
+            need=f"one of {fitting}" if kernel else "a kernel",
+            do=f"pm.decide(kernel, pm.{'Universal' if kernel else goal.name}, on=space)",
+        )
+    if kernel and arithmetic != "real":
+        raise ParameterError(
+            "Of a kernel as it is computed nothing is decided.",
+            got=f"arithmetic={arithmetic!r} for {show(phi)}",
+            need="arithmetic='real', or a map",
+            do="decide(kernel.features(n), goal, on=space, arithmetic='float64')",
         )
 
 

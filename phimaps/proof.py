@@ -11,7 +11,7 @@ from typing import Any, final
 
 from .errors import TruthError
 from .property import Property
-from .witness import Collision
+from .witness import AnnihilatingMeasure, Witness
 
 __all__ = ["Proof", "Reason", "Strength", "Verdict"]
 
@@ -49,13 +49,13 @@ class Reason:
     strength : Strength
     cite : str
         Author, year and statement, where the fact is not proved by the sentence.
-    witness : Collision, optional
+    witness : Collision or AnnihilatingMeasure, optional
     """
 
     text: str
     strength: Strength = Strength.THEOREM
     cite: str = ""
-    witness: Collision | None = None
+    witness: Witness | None = None
 
 
 @final
@@ -85,13 +85,22 @@ class Proof:
         return min([self.reason.strength, *(p.strength for p in self.because)])
 
     @property
-    def witness(self) -> Collision | None:
+    def witness(self) -> Witness | None:
         """The witness against the map that the claim is about, if its points are known."""
         return self.reason.witness
+
+    @property
+    def measure(self) -> str:
+        """The annihilating measure, where it comes into the tree."""
+        own = self.witness
+        if not isinstance(own, AnnihilatingMeasure) or any(p.witness is own for p in self.because):
+            return ""
+        return f": {own}"
 
     def lines(self, depth: int = 0) -> Iterator[tuple[int, str]]:
         """The tree as (depth, line)."""
         own = f"{self.claim}: {self.reason.text}"
+        own += self.measure
         if self.reason.cite:
             own += f" [{self.reason.cite}]"
         if not self.because:
@@ -255,7 +264,7 @@ class Verdict:
 
 
 def _tree(proof: Proof) -> str:
-    text = html.escape(f"{proof.claim}: {proof.reason.text}")
+    text = html.escape(f"{proof.claim}: {proof.reason.text}{proof.measure}")
     cite = f" <cite>{html.escape(proof.reason.cite)}</cite>" if proof.reason.cite else ""
     below = "".join(_tree(p) for p in proof.because)
     return f"<ul><li>{text}{cite} <small>({proof.reason.strength})</small>{below}</li></ul>"

@@ -8,6 +8,8 @@ it is inherited: a claim that quantifies over all points passes to subsets of th
 exhibits points passes to supersets. Most properties quantify and their contraries exhibit;
 ``Surjective`` and ``DenseImage`` exhibit and their contraries quantify. Some are about something
 besides the map: ``PositivelyHomogeneous(2)`` about a degree, ``Invariant(T)`` about a motion T.
+``Continuous`` is asked of maps and of kernels, ``Universal`` of classes of functions and of
+kernels, some of kernels only: ``of`` says of what.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ __all__ = [
     "Affine",
     "ApproximatelyUAPInvariant",
     "Bounded",
+    "Characteristic",
     "Continuous",
     "DenseImage",
     "Homeomorphism",
@@ -30,10 +33,13 @@ __all__ = [
     "Invariant",
     "Lipschitz",
     "LowerLipschitz",
+    "NonVanishing",
+    "PositiveDefinite",
     "PositivelyHomogeneous",
     "Proper",
     "Property",
     "Smooth",
+    "StrictlyPositiveDefinite",
     "Surjective",
     "UAPInvariant",
     "Universal",
@@ -64,6 +70,8 @@ class Property:
         The word for what it is about; empty for a property that is about nothing else.
     exhibits : bool
         Whether the property itself exhibits points, so that it passes to supersets.
+    of : tuple of str
+        What it is a property of: ``"map"``, ``"class"`` of functions, ``"kernel"``.
 
     Examples
     --------
@@ -81,6 +89,7 @@ class Property:
     about: Any = None
     takes: str = ""
     exhibits: bool = False
+    of: tuple[str, ...] = ("map",)
 
     def __invert__(self) -> Property:
         return replace(self, holds=not self.holds)
@@ -149,7 +158,11 @@ class Property:
         return min(a, b) if self.upper else max(a, b)
 
 
-Continuous = Property("Continuous", "x_n -> x in K implies φ(x_n) -> φ(x)")
+Continuous = Property(
+    "Continuous",
+    "x_n -> x in K implies φ(x_n) -> φ(x); of a kernel k: (x, y) ↦ k(x, y) is continuous on K × K",
+    of=("map", "kernel"),
+)
 Injective = Property("Injective", "φ(x) = φ(y) for x, y in K only if x = y")
 Homeomorphism = Property(
     "Homeomorphism",
@@ -185,7 +198,11 @@ Invariant = Property(
     takes="motion",
 )
 Universal = Property(
-    "Universal", "F_φ = {f∘φ : f in F} is dense in C(K) in the sup norm on compact sets"
+    "Universal",
+    "F_φ = {f∘φ : f in F} is dense in C(K) in the sup norm on compact sets; of a kernel k with the "
+    "Hilbert space H_k: k is positive definite and continuous on K, and for each compact part C of "
+    "K the functions of H_k, restricted to C, are dense in C(C)",
+    of=("class", "kernel"),
 )
 UAPInvariant = Property(
     "UAPInvariant",
@@ -197,3 +214,30 @@ ApproximatelyUAPInvariant = Property(
     "for every universal class F of continuous functions, each g in C(K) is a limit of functions "
     "f∘φ, uniformly on compact sets; the f∘φ themselves need not be continuous",
 )
+PositiveDefinite = Property(
+    "PositiveDefinite",
+    "of a kernel k: for finitely many points x_i of K the matrix k(x_i, x_j) is symmetric and "
+    "positive semidefinite",
+    of=("kernel",),
+)
+StrictlyPositiveDefinite = Property(
+    "StrictlyPositiveDefinite",
+    "of a kernel k: for finitely many different points x_i of K the matrix k(x_i, x_j) is "
+    "symmetric and positive definite",
+    of=("kernel",),
+)
+Characteristic = Property(
+    "Characteristic",
+    "of a positive definite kernel k: ∫ k(x, ·) dP(x) = ∫ k(x, ·) dQ(x) only for P = Q, of all "
+    "Borel probability measures on K that √k(x, x) is integrable for (on a compact K with k "
+    "continuous: of all)",
+    of=("kernel",),
+)
+NonVanishing = Property(
+    "NonVanishing",
+    "of a kernel k: k is positive definite and continuous on K, and for each compact part C of K "
+    "some function of H_k has no zero on C",
+    of=("kernel",),
+)
+
+PROPERTIES = [value for value in list(globals().values()) if isinstance(value, Property)]

@@ -16,7 +16,7 @@ from .map import Part
 from .proof import Strength
 from .property import Property
 from .spaces import Image, Space
-from .witness import Collision
+from .witness import Witness
 
 __all__ = ["TABLE", "Case", "Condition", "Numbers", "Premise", "Theorem", "says", "theorem"]
 
@@ -138,7 +138,7 @@ class Theorem:
     statement: str
     source: str
     bound: Callable[[Case, Numbers], float] | None = None
-    carry: Callable[[Case, Collision | None], Collision | None] = lambda case, witness: witness
+    carry: Callable[[Case, Witness | None], Witness | None] = lambda case, witness: witness
     strength: Strength = Strength.THEOREM
     euclidean: bool = False
 
@@ -155,6 +155,9 @@ WORDS = {
     "LowerLipschitz": "has lower Lipschitz constant",
     "Bounded": "has greatest norm",
     "Smooth": "has order of smoothness",
+    "PositiveDefinite": "is {not}positive definite",
+    "StrictlyPositiveDefinite": "is {not}strictly positive definite",
+    "NonVanishing": "has {not}a function without zeros in its space",
     "Surjective": "is {not}onto",
     "DenseImage": "has {not}a dense image",
     "Homeomorphism": "is {not}a homeomorphism onto its image",
@@ -173,7 +176,7 @@ def theorem(
     statement: str,
     source: str,
     bound: Callable[[Case, Numbers], float] | None = None,
-    carry: Callable[[Case, Collision | None], Collision | None] = lambda case, witness: witness,
+    carry: Callable[[Case, Witness | None], Witness | None] = lambda case, witness: witness,
     strength: Strength = Strength.THEOREM,
     euclidean: bool = False,
 ) -> Theorem:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import fsum
 from typing import Any, final
 
 import numpy as np
 import torch
 
-__all__ = ["Collision"]
+__all__ = ["AnnihilatingMeasure", "Collision", "Witness"]
 
 
 @final
@@ -113,3 +114,142 @@ class Collision:
             "exact": self.exact,
             "arithmetic": self.arithmetic,
         }
+
+
+# So many points of a measure are printed.
+SHOWN = 8
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AnnihilatingMeasure:
+    """Σ c_i δ(x_i) ≠ 0 with Σ c_i f(x_i) = 0 for every f of a class: for a kernel, c'Kc = 0.
+
+    Functions of the class, and their uniform limits, satisfy Σ c_i f(x_i) = 0 on these points, and
+    some continuous functions do not: so the class is not dense. For the space H_k of a kernel k the
+    square of the norm of Σ c_i k(x_i, ·) is c'Kc, where K is the matrix k(x_i, x_j). With total
+    mass Σ c_i = 0 its two halves are probability measures that k does not tell apart, up to scale.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, *point)
+        Different points.
+    weights : ndarray of shape (n,)
+        Not all zero.
+    because : str
+        Why it annihilates the class in real arithmetic; float64 alone would not show it.
+    exact : bool
+        Whether these very numbers annihilate it. If not, the reason in `because` shows that such a
+        measure exists, and these are its numbers rounded.
+
+    Examples
+    --------
+    >>> measure = AnnihilatingMeasure([[1.0], [-1.0]], [1.0, -1.0], "k(x, y) = |x| |y| is even")
+    >>> measure.verify(lambda x: x.abs() @ x.abs().T), measure.mass
+    (True, 0.0)
+    >>> print(measure)
+    δ[1] - δ[-1]
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    because: str
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", np.asarray(self.points, dtype=np.float64))
+        object.__setattr__(self, "weights", np.asarray(self.weights, dtype=np.float64))
+
+    @property
+    def mass(self) -> float:
+        """Σ c_i, summed without rounding but for the last one."""
+        return fsum(self.weights.tolist())
+
+    def square(self, kernel: Callable[[torch.Tensor], Any]) -> float:
+        """c'Kc, the square of the norm of Σ c_i k(x_i, ·), computed in float64.
+
+        Parameters
+        ----------
+        kernel : callable
+            From a float64 tensor of shape (n, *point) to the matrix of shape (n, n).
+
+        Returns
+        -------
+        float
+        """
+        return float(self.weights @ self._gram(kernel, self.points) @ self.weights)
+
+    def verify(self, kernel: Callable[[torch.Tensor], Any], tolerance: float | None = None) -> bool:
+        """Recompute c'Kc from the kernel alone and compare it with 0.
+
+        It shows that the measure annihilates what float64 can tell of the kernel. On points so near
+        each other that K is singular up to rounding, every kernel passes; then `because` decides.
+
+        Parameters
+        ----------
+        kernel : callable
+            As in `square`.
+        tolerance : float, optional
+            The absolute value allowed. Default: what rounding the entries of K, and rounding the
+            points in their last place, does to c'Kc, so that no constant stands for conditioning.
+
+        Returns
+        -------
+        bool
+            True when the points differ, some weight is not 0, and |c'Kc| is within the tolerance.
+        """
+        known = np.isfinite(self.points).all() and np.isfinite(self.weights).all()
+        rows = self.points.reshape(len(self.points), -1)
+        if not known or not self.weights.any() or len(np.unique(rows, axis=0)) < len(rows):
+            return False
+        if len(self.weights) != len(rows):
+            return False
+        gram = self._gram(kernel, self.points)
+        square = float(self.weights @ gram @ self.weights)
+        if tolerance is None:
+            tolerance = self._slack(kernel, gram)
+        return bool(abs(square) <= tolerance)
+
+    def _slack(self, kernel: Callable[[torch.Tensor], Any], gram: np.ndarray) -> float:
+        """What rounding may do to c'Kc: of each entry, of the sums, and of the points."""
+        sizes = np.abs(self.weights)
+        own = (4 * len(sizes) + 64) * np.finfo(np.float64).eps * float(sizes @ np.abs(gram) @ sizes)
+        rng = np.random.default_rng(0)
+        moved = 0.0
+        for _ in range(4):
+            # Each coordinate moves by a few of its last places: the kernel is computed of numbers
+            # that are themselves rounded, inside as well.
+            steps = rng.integers(-4, 5, self.points.shape)
+            near = self.points + steps * np.spacing(np.abs(self.points).max())
+            change = np.abs(self._gram(kernel, near) - gram)
+            moved = max(moved, float(sizes @ change @ sizes))
+        return own + 2 * moved
+
+    @staticmethod
+    def _gram(kernel: Callable[[torch.Tensor], Any], points: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return np.asarray(kernel(torch.from_numpy(points.copy())), dtype=np.float64)
+
+    def __str__(self) -> str:
+        parts: list[str] = []
+        for c, x in zip(self.weights[:SHOWN], self.points[:SHOWN], strict=False):
+            sign = ("-" if c < 0 else "") if not parts else (" - " if c < 0 else " + ")
+            size = "" if abs(c) == 1 else f"{abs(c):.4g} "
+            where = ", ".join(f"{v:.4g}" for v in x.ravel()[:SHOWN])
+            parts.append(f"{sign}{size}δ[{where}{', ...' if x.size > SHOWN else ''}]")
+        left = len(self.weights) - SHOWN
+        return "".join(parts) + (f" + ... ({left} more)" if left > 0 else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The witness as plain JSON-serialisable data."""
+        return {
+            "kind": "annihilating measure",
+            "points": self.points.tolist(),
+            "weights": self.weights.tolist(),
+            "because": self.because,
+            "exact": self.exact,
+        }
+
+
+# What refutes a claim and can be checked.
+Witness = Collision | AnnihilatingMeasure
