@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Self, dataclass_transform
 
+import numpy as np
 import torch
 
+from ..errors import UnboundError, show
 from ..map import Part
 from ..map.term import Fact
 from ..parameters import Parametric
 from ..spaces import Space
+from .gram import bound, gram
+from .spectral import Spectral
 
 __all__ = ["Kernel", "joined"]
 
@@ -27,11 +31,27 @@ class Kernel(Parametric, ABC):
     Subclasses are dataclasses without further decoration: annotated fields are the parameters. A
     kernel is *closed* when all of them are numbers, and *open* while one of them waits for data, as
     ``gamma="scale"`` does; `bind` returns the closed kernel.
+
+    Examples
+    --------
+    A kernel of one's own:
+
+    >>> import torch
+    >>> class Hellinger(Kernel):
+    ...     positive = True
+    ...     def between(self, x, y):
+    ...         return x.sqrt() @ y.sqrt().T
+    >>> (2 * Hellinger())([[1.0, 4.0]], [[4.0, 9.0], [0.0, 1.0]])
+    array([[16.,  4.]])
     """
 
     __slots__ = ()
+    # Arrays and NumPy scalars leave the operators to us.
+    __array_ufunc__ = None
     # Whether it is defined for non-negative data only.
-    positive: ClassVar[bool] = False
+    positive: ClassVar[Any] = False
+    # Whether `between` and `diagonal` take CSR arrays.
+    sparse: ClassVar[Any] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -43,16 +63,19 @@ class Kernel(Parametric, ABC):
 
     # --- what an author writes ---------------------------------------------------------------
     @abstractmethod
-    def between(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """k(x_i, y_j) of shape (n, m) for rows x of shape (n, d) and y of shape (m, d)."""
+    def between(self, x: Any, y: Any) -> torch.Tensor:
+        """k(x_i, y_j) of shape (n, m) for rows x of shape (n, d) and y of shape (m, d).
 
-    def diagonal(self, x: torch.Tensor) -> torch.Tensor:
+        Differentiable. The rows are tensors, or CSR arrays where the kernel says that it is
+        `sparse`; they are not validated.
+        """
+
+    def diagonal(self, x: Any) -> torch.Tensor:
         """k(x_i, x_i) of shape (n,)."""
-        pieces = [self.between(row, row)[0] for row in x.split(1)]
-        return torch.cat(pieces) if pieces else x.new_empty(0)
+        return torch.cat([self.between(x[i : i + 1], x[i : i + 1])[0] for i in range(x.shape[0])])
 
     def close(self, x: Any) -> Kernel:
-        """The closed kernel on validated rows, a tensor or a sparse array; an open one overrides."""
+        """The closed kernel on validated rows, a tensor or CSR array; an open one overrides it."""
         return self
 
     def facts(self, on: Space) -> Iterator[Fact]:
@@ -64,12 +87,30 @@ class Kernel(Parametric, ABC):
         """Whether every parameter is a number."""
         return True
 
+    def spectral(self) -> tuple[Spectral, ...] | None:
+        """The laws whose independent draws, added, are the frequencies; None if not stationary."""
+        return None
+
+    def series(self, n: int) -> np.ndarray | None:
+        """a_0 ... a_n of k(x, y) = Σ a_k (x·y)^k, a function of the inner product; None of others.
+
+        Parameters
+        ----------
+        n : int
+            The greatest power.
+
+        Returns
+        -------
+        ndarray of shape (n + 1,), or None
+        """
+        return None
+
     @classmethod
     def example(cls) -> Any:
         """A small closed instance that takes rows of any length; the generic tests use it."""
         return cls()
 
-    # --- what `decide` asks of every subject -------------------------------------------------
+    # --- what is asked of every subject of a theorem -----------------------------------------
     takes: ClassVar[Any] = None
     domain: ClassVar[Any] = None
 
@@ -81,20 +122,58 @@ class Kernel(Parametric, ABC):
         """Which part of `on`, if any, certainly lies outside the kernel's domain."""
         return None
 
+    def reads(self, names: Sequence[str]) -> frozenset[str] | None:
+        """The names of the columns that count; None if all do."""
+        return None
+
     # --- derived -----------------------------------------------------------------------------
-    def bind(self, X: Any) -> Self:
-        """The closed kernel that this one denotes on the data; nothing is changed."""
-        return joined["bind"](self, X)
+    def bind(self, X: Any) -> Any:
+        """The closed kernel that this one denotes on the data; nothing is changed.
+
+        Parameters
+        ----------
+        X : array, data frame, sparse matrix or tensor of shape (n, d) or (n, *shape)
+
+        Returns
+        -------
+        Kernel
+            A closed kernel returns itself.
+        """
+        return bound(self, X)
 
     def __call__(self, X: Any, Y: Any = None) -> Any:
-        """The matrix k(x_i, y_j); Y defaults to X. Tensors in, tensor out with gradients."""
-        return joined["gram"](self, X, Y)
+        """The matrix k(x_i, y_j).
+
+        Parameters
+        ----------
+        X : array, data frame, sparse matrix or tensor of shape (n, d) or (n, *shape)
+            Arrays are worked on in chunks of ``config.chunk_bytes``, on the configured device.
+        Y : as X, of m rows, optional
+            Defaults to X; the matrix is exactly symmetric then. An open kernel is bound on X first,
+            and refuses a Y.
+
+        Returns
+        -------
+        ndarray of shape (n, m), or tensor with gradients if X is one
+            float32 if all rows are, else float64.
+        """
+        return gram(self, X, Y)
 
     def features(
         self, n_components: int | None = None, method: str = "auto", **options: Any
     ) -> Any:
         """A feature map whose inner products are, or estimate, this kernel."""
         return joined["features"](self, n_components, method, **options)
+
+    def require_closed(self) -> None:
+        """Raise UnboundError if a parameter waits for data."""
+        if not self.closed:
+            raise UnboundError(
+                f"This {type(self).__name__} kernel has no numbers yet: it waits for data.",
+                got=f"{self!r}",
+                need="a kernel that is bound to data, or numbers for all parameters",
+                do="kernel.bind(X)(X, Y)",
+            )
 
     def __add__(self, other: Any) -> Kernel:
         return joined["+"](self, other)
@@ -114,4 +193,27 @@ class Kernel(Parametric, ABC):
     def __matmul__(self, phi: Any) -> Kernel:
         return joined["@"](self, phi)
 
-    __array_ufunc__ = None
+    def with_parameters(self, **values: Any) -> Self:
+        """A copy with other values of some parameters."""
+        twin = self._shallow_copy()
+        twin._assign(values)
+        return twin
+
+    def __repr__(self) -> str:
+        given = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.default is MISSING or show(value) != show(f.default):
+                given.append(f"{f.name}={_written(value)}")
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def repr_in(self, *tighter: Any) -> str:
+        """The notation, in brackets if the kernel is of one of these kinds."""
+        return f"({self!r})" if isinstance(self, tighter) else repr(self)
+
+
+def _written(value: Any) -> str:
+    # Length scales of a few coordinates are written out, so that the notation evaluates back.
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.size <= 16:
+        return show(value.tolist())
+    return show(value)

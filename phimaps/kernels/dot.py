@@ -1,0 +1,201 @@
+"""Kernels of the inner product."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from math import comb, factorial
+from numbers import Integral
+from typing import Any, ClassVar, final
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from ..errors import ParameterError, show
+from .base import Kernel
+from .geometry import flat, products, square_norms
+from .scale import check_number, ones, scale_gamma
+
+__all__ = ["Cosine", "Dot", "Exponential", "Linear", "PolynomialKernel"]
+
+
+class Dot(Kernel):
+    """k(x, y) = Σ_n a_n (x·y)^n with a_n >= 0; abstract."""
+
+    __slots__ = ()
+    sparse: ClassVar[Any] = True
+
+    @abstractmethod
+    def profile(self, products: torch.Tensor) -> torch.Tensor:
+        """Σ_n a_n t^n of the inner products t; it may write into one that needs no gradient."""
+
+    def between(self, x: Any, y: Any) -> torch.Tensor:
+        return self.profile(products(flat(x), flat(y)))
+
+    def diagonal(self, x: Any) -> torch.Tensor:
+        return self.profile(square_norms(flat(x)))
+
+
+@final
+class Linear(Dot):
+    """k(x, y) = x·y.
+
+    Examples
+    --------
+    >>> Linear()([[1.0, 2.0]], [[3.0, 4.0]])
+    array([[11.]])
+    """
+
+    def profile(self, products: torch.Tensor) -> torch.Tensor:
+        return products
+
+    def series(self, n: int) -> np.ndarray:
+        return (np.arange(n + 1) == 1).astype(np.float64)
+
+
+class _Scaled(Dot):
+    """A kernel of γ x·y; abstract."""
+
+    __slots__ = ()
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        value = self.gamma  # type: ignore[attr-defined]
+        if isinstance(value, str) and value in ("scale", "auto"):
+            return
+        if isinstance(value, str):
+            raise ParameterError(
+                f"The 'gamma' parameter of {type(self).__name__} does not name a way to find a "
+                f"scale. Got {show(value)} instead.",
+                got=f"gamma={show(value)}",
+                need="a finite number > 0, 'scale' or 'auto'",
+                do=f"{type(self).__name__}(gamma=1.0)",
+            )
+        check_number(self, "gamma")
+
+    @property
+    def closed(self) -> bool:
+        return not isinstance(self.gamma, str)  # type: ignore[attr-defined]
+
+    def close(self, x: Any) -> Any:
+        rows = x if scipy.sparse.issparse(x) else x.detach().flatten(1)
+        auto = self.gamma == "auto"  # type: ignore[attr-defined]
+        return self.with_parameters(gamma=1.0 / rows.shape[1] if auto else scale_gamma(rows))
+
+
+@final
+class PolynomialKernel(_Scaled):
+    """k(x, y) = (γ x·y + c)^p, the polynomial kernel.
+
+    Parameters
+    ----------
+    degree : int, default 3
+        p, at least 1.
+    gamma : float, "scale" or "auto", default 1.0
+        γ; "scale" is 1 / (d Var X), "auto" is 1 / d, both as in scikit-learn.
+    coef0 : float, default 1.0
+        c >= 0; a negative one would make some kernel matrices indefinite.
+
+    References
+    ----------
+    Its functions are the polynomials of degree p: never dense on an infinite set.
+
+    Examples
+    --------
+    >>> PolynomialKernel(degree=2)([[1.0, 2.0]], [[3.0, 4.0]])
+    array([[144.]])
+    """
+
+    degree: int = 3
+    gamma: Any = 1.0
+    coef0: float = 1.0
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        whole = isinstance(self.degree, Integral) and not isinstance(self.degree, bool)
+        if not whole or self.degree < 1:
+            raise ParameterError(
+                f"The 'degree' parameter of PolynomialKernel must be an int >= 1. Got "
+                f"{show(self.degree)} instead.",
+                got=f"degree={show(self.degree)}",
+                need="an int >= 1",
+                do="PolynomialKernel(degree=2)",
+            )
+        check_number(self, "coef0", included=True)
+
+    def profile(self, products: torch.Tensor) -> torch.Tensor:
+        self.require_closed()
+        base, p = float(self.gamma) * products + float(self.coef0), int(self.degree)
+        return base if p == 1 else base.square() if p == 2 else base**p
+
+    def series(self, n: int) -> np.ndarray:
+        self.require_closed()
+        p, g, c = int(self.degree), float(self.gamma), float(self.coef0)
+        return np.array([comb(p, k) * g**k * c ** (p - k) if k <= p else 0.0 for k in range(n + 1)])
+
+
+@final
+class Exponential(_Scaled):
+    """k(x, y) = exp(γ x·y), the exponential or softmax kernel.
+
+    Parameters
+    ----------
+    gamma : float, "scale" or "auto", default 1.0
+        γ; "scale" is 1 / (d Var X), "auto" is 1 / d.
+
+    References
+    ----------
+    Steinwart (2001), On the influence of the kernel on the consistency of support vector machines,
+    Corollary 10: a power series with positive coefficients is universal.
+
+    Examples
+    --------
+    >>> Exponential()([[1.0, 0.0]], [[1.0, 5.0]]).round(4)
+    array([[2.7183]])
+    """
+
+    gamma: Any = 1.0
+
+    def profile(self, products: torch.Tensor) -> torch.Tensor:
+        self.require_closed()
+        return torch.exp(float(self.gamma) * products)
+
+    def series(self, n: int) -> np.ndarray:
+        self.require_closed()
+        return np.array([float(self.gamma) ** k / factorial(k) for k in range(n + 1)])
+
+
+@final
+class Cosine(Kernel):
+    """k(x, y) = x·y / (|x| |y|), the cosine of the angle; 0 where a row is 0.
+
+    Examples
+    --------
+    >>> Cosine()([[1.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]).round(4)
+    array([[0.7071, 0.    ]])
+    """
+
+    sparse: ClassVar[Any] = True
+
+    def between(self, x: Any, y: Any) -> torch.Tensor:
+        return products(directions(flat(x)), directions(flat(y)))
+
+    def diagonal(self, x: Any) -> torch.Tensor:
+        rows = flat(x)
+        return ones(rows) * (square_norms(rows) > 0)
+
+
+def directions(x: Any) -> Any:
+    """The rows divided by their norms; rows of zeros stay."""
+    if scipy.sparse.issparse(x):
+        most = np.abs(x).max(axis=1).toarray().ravel().astype(np.float64)
+        x = scipy.sparse.diags_array(1.0 / np.where(most > 0, most, 1.0)).tocsr() @ x
+        norms = np.sqrt(square_norms(x).numpy().astype(np.float64))
+        return (scipy.sparse.diags_array(1.0 / np.where(norms > 0, norms, 1.0)).tocsr() @ x).astype(
+            x.dtype
+        )
+    # Numbers near the ends of the floating-point range have squares outside it.
+    most = x.detach().abs().amax(1, keepdim=True)
+    x = x / torch.where(most > 0, most, 1.0)
+    squares = x.square().sum(1, keepdim=True)
+    return x / torch.where(squares > 0, squares, 1.0).sqrt()

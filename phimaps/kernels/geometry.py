@@ -1,0 +1,139 @@
+"""Inner products and squared distances of rows, dense or sparse, without losing their digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import torch
+
+__all__ = ["flat", "like", "products", "square_distances", "square_norms", "widen"]
+
+# In units of the length scale: squared norms up to this keep float32 products accurate enough.
+NARROW = 16.0
+# Pairs nearer than this, relative to their squared norms, are measured by their differences.
+NEAR = 1e-6
+# Differences are formed in pieces of this many numbers.
+PIECE = 2**20
+
+
+def flat(x: Any) -> Any:
+    """Items as rows."""
+    return x if scipy.sparse.issparse(x) or x.ndim == 2 else x.flatten(1)
+
+
+def widen(x: Any) -> Any:
+    """The rows in float64."""
+    return x.astype(np.float64, copy=False) if scipy.sparse.issparse(x) else x.double()
+
+
+def like(value: Any, x: torch.Tensor) -> torch.Tensor:
+    """A number or array as a tensor of the dtype and on the device of x."""
+    return torch.as_tensor(value, dtype=x.dtype, device=x.device)
+
+
+def products(x: Any, y: Any) -> torch.Tensor:
+    """x_i · y_j of shape (n, m), dense."""
+    if not scipy.sparse.issparse(x) and not scipy.sparse.issparse(y):
+        return x @ y.T
+    if scipy.sparse.issparse(x) and scipy.sparse.issparse(y):
+        return torch.from_numpy((x @ y.T).toarray())
+    if scipy.sparse.issparse(x):
+        return torch.from_numpy(np.asarray(x @ _array(y).T)).to(y.device)
+    return torch.from_numpy(np.ascontiguousarray((y @ _array(x).T).T)).to(x.device)
+
+
+def square_norms(x: Any) -> torch.Tensor:
+    """|x_i|² of shape (n,)."""
+    if scipy.sparse.issparse(x):
+        return torch.from_numpy(np.asarray(x.multiply(x).sum(axis=1)).ravel())
+    return x.square().sum(1)
+
+
+def square_distances(x: Any, y: Any, length: Any = 1.0, rough: bool = False) -> torch.Tensor:
+    """Σ_j ((x_ij - y_kj) / length_j)² of shape (n, m), never negative.
+
+    A common point is subtracted first, as the distances do not see it but the rounding does.
+
+    Parameters
+    ----------
+    x, y : tensor or CSR array of shape (n, d) and (m, d)
+    length : float or tensor or ndarray of shape (d,)
+    rough : bool
+        Whether what is computed from the distances has no slope bound in their squares: then near
+        pairs are measured by their differences, and are exact to a relative rounding error.
+
+    Returns
+    -------
+    Tensor
+    """
+    if scipy.sparse.issparse(x) or scipy.sparse.issparse(y):
+        return _sparse(x, y, length, rough)
+    a, b = _scaled(x, y, length)
+    aa, bb = square_norms(a), square_norms(b)
+    with torch.no_grad():
+        wide = max(float(aa.max()), float(bb.max())) if x.dtype == torch.float32 else 0.0
+    if x.dtype == torch.float32 and (rough or not wide <= NARROW):
+        return square_distances(x.double(), y.double(), length, rough).to(x.dtype)
+    if not a.requires_grad and not b.requires_grad:
+        squares = torch.addmm(bb, a, b.T, alpha=-2.0).add_(aa[:, None]).clamp_min_(0.0)
+    else:
+        squares = (aa[:, None] + bb - 2.0 * (a @ b.T)).clamp_min(0.0)
+    return _measured(squares, aa, bb, a, b) if rough else squares
+
+
+def _array(x: torch.Tensor) -> np.ndarray:
+    return x.detach().cpu().numpy()
+
+
+def _scaled(x: torch.Tensor, y: torch.Tensor, length: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    centre = y.detach().mean(0)
+    each = length if isinstance(length, int | float) else like(length, x)
+    return (x - centre) / each, (y - centre) / each
+
+
+def _sparse(x: Any, y: Any, length: Any, rough: bool) -> torch.Tensor:
+    # Shifting would fill the zeros in; float64 makes up for it.
+    single = all(v.dtype in (np.float32, torch.float32) for v in (x, y))
+    a, b = (_divided(widen(v), length) for v in (x, y))
+    aa, bb = square_norms(a), square_norms(b)
+    squares = (aa[:, None] + bb - 2.0 * products(a, b)).clamp_min_(0.0)
+    squares = _measured(squares, aa, bb, a, b) if rough else squares
+    return squares.float() if single else squares
+
+
+def _divided(x: Any, length: Any) -> Any:
+    if not scipy.sparse.issparse(x):
+        return x / (length if isinstance(length, int | float) else like(length, x))
+    if isinstance(length, int | float):
+        return x * (1.0 / length)
+    return x @ scipy.sparse.diags_array(1.0 / np.asarray(length, dtype=np.float64)).tocsr()
+
+
+def _measured(squares: Any, aa: Any, bb: Any, a: Any, b: Any) -> torch.Tensor:
+    """The squares, with those of near pairs computed from their differences."""
+    with torch.no_grad():
+        i, j = torch.nonzero(squares <= NEAR * (aa[:, None] + bb), as_tuple=True)
+    if not len(i):
+        return squares
+    step = max(1, PIECE // a.shape[1])
+    pieces = [
+        _gaps(a, b, i[start : start + step], j[start : start + step])
+        for start in range(0, len(i), step)
+    ]
+    return squares.index_put((i, j), torch.cat(pieces).to(squares))
+
+
+def _gaps(a: Any, b: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    left, right = _taken(a, i), _taken(b, j)
+    if scipy.sparse.issparse(left) and scipy.sparse.issparse(right):
+        return square_norms(left - right)
+    left, right = (
+        torch.from_numpy(v.toarray()) if scipy.sparse.issparse(v) else v for v in (left, right)
+    )
+    return (left - right).square().sum(1)
+
+
+def _taken(x: Any, index: torch.Tensor) -> Any:
+    return x[index.cpu().numpy()] if scipy.sparse.issparse(x) else x[index]
