@@ -53,6 +53,9 @@ class Kernel(Parametric, ABC):
     # Whether `between` and `diagonal` take CSR arrays.
     sparse: ClassVar[Any] = False
 
+    # How tightly the operator of the notation binds: 0 for a sum, 1, 2, and 3 without one.
+    binds: ClassVar[int] = 3
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own_signature = "__init__" in vars(cls)
@@ -77,6 +80,10 @@ class Kernel(Parametric, ABC):
     def close(self, x: Any) -> Kernel:
         """The closed kernel on validated rows, a tensor or CSR array; an open one overrides it."""
         return self
+
+    def closed_on(self, x: Any, names: Sequence[str] | None = None) -> Kernel:
+        """The closed kernel on validated rows whose columns have these names."""
+        return self if self.closed else self.close(x)
 
     def facts(self, on: Space) -> Iterator[Fact]:
         """Yield (claim, reason) for what is known on the space `on`."""
@@ -207,9 +214,9 @@ class Kernel(Parametric, ABC):
                 given.append(f"{f.name}={_written(value)}")
         return f"{type(self).__name__}({', '.join(given)})"
 
-    def repr_in(self, *tighter: Any) -> str:
-        """The notation, in brackets if the kernel is of one of these kinds."""
-        return f"({self!r})" if isinstance(self, tighter) else repr(self)
+    def repr_in(self, least: int) -> str:
+        """The notation, in brackets if its operator binds less tightly than `least`."""
+        return f"({self!r})" if self.binds < least else repr(self)
 
 
 def _written(value: Any) -> str:

@@ -16,7 +16,7 @@ from .base import Kernel
 from .geometry import flat, products, square_norms
 from .scale import check_number, ones, scale_gamma
 
-__all__ = ["Cosine", "Dot", "Exponential", "Linear", "PolynomialKernel"]
+__all__ = ["Constant", "Cosine", "Dot", "Exponential", "Linear", "PolynomialKernel"]
 
 
 class Dot(Kernel):
@@ -51,6 +51,40 @@ class Linear(Dot):
 
     def series(self, n: int) -> np.ndarray:
         return (np.arange(n + 1) == 1).astype(np.float64)
+
+
+@final
+class Constant(Dot):
+    """k(x, y) = c, a constant; written as a number in a sum.
+
+    Parameters
+    ----------
+    value : float, default 1.0
+        c, positive.
+
+    Examples
+    --------
+    >>> (Linear() + 2)([[1.0]], [[3.0]])
+    array([[5.]])
+    """
+
+    value: float = 1.0
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        check_number(self, "value")
+
+    def profile(self, products: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(products, float(self.value))
+
+    def between(self, x: Any, y: Any) -> torch.Tensor:
+        return torch.outer(self.diagonal(x), ones(y))
+
+    def diagonal(self, x: Any) -> torch.Tensor:
+        return ones(x) * float(self.value)
+
+    def series(self, n: int) -> np.ndarray:
+        return float(self.value) * (np.arange(n + 1) == 0)
 
 
 class _Scaled(Dot):

@@ -34,8 +34,8 @@ def bound(kernel: Any, X: Any) -> Any:
     """
     probe = kernel._shallow_copy()
     probe.check_parameters()
-    data = read(probe, X, reset=True).data
-    return kernel if kernel.closed else kernel.close(_plain(data))
+    rows = read(probe, X, reset=True)
+    return kernel if kernel.closed else kernel.closed_on(_plain(rows.data), rows.names)
 
 
 def gram(kernel: Any, X: Any, Y: Any = None) -> Any:
@@ -56,9 +56,10 @@ def gram(kernel: Any, X: Any, Y: Any = None) -> Any:
     if Y is not None:
         kernel.require_closed()
         _check_widths(kernel, X, Y)
-    x = read(probe, X, reset=True).data
+    rows = read(probe, X, reset=True)
+    x = rows.data
     y = x if Y is None else read(probe, Y, reset=False).data
-    closed = kernel if kernel.closed else kernel.close(_plain(x))
+    closed = kernel if kernel.closed else kernel.closed_on(_plain(x), rows.names)
     tensors = isinstance(x, torch.Tensor)
     if not tensors and isinstance(y, torch.Tensor):
         y = y.detach().cpu().numpy()

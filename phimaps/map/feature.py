@@ -48,6 +48,11 @@ class FeatureMap(Term):
         restricted.check_fit()
         return restricted
 
+    @property
+    def kernel(self) -> Any:
+        """k(x, y) = φ(x)·φ(y), the kernel of the map; see `phimaps.kernels`."""
+        return combinators["kernel"](self)
+
     def __matmul__(self, other: Any) -> FeatureMap:
         return _join("@", self, other)
 
