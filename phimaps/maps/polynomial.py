@@ -17,12 +17,14 @@ from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import Continuous, Lipschitz, LowerLipschitz, PositivelyHomogeneous, Smooth
 from ..spaces import Box, Image, Space
+from .monomial_plan import MonomialPlan
 from .monomials import separation
 
 __all__ = ["Polynomial"]
 
 # Beyond this width the output is refused before anything is computed.
 WIDEST = 2_000_000
+MOST = float(np.finfo(np.float64).max)
 
 
 @final
@@ -97,8 +99,7 @@ class Polynomial(FeatureMap):
         """The number of monomials for d coordinates."""
         return sum(self._count(d, k) for k in self.degrees(d)) + bool(self.include_bias)
 
-    def monomials(self, d: int) -> list[tuple[int, ...]]:
-        """The coordinates in each monomial, with repetition."""
+    def _check_width(self, d: int) -> None:
         # Those of smaller degrees are computed on the way.
         width = sum(self._count(d, k) for k in range(1, self.degrees(d).stop)) + 1
         if width > WIDEST or not self.width(d):
@@ -110,33 +111,24 @@ class Polynomial(FeatureMap):
                 if self.width(d)
                 else "a smaller least degree, or include_bias=True",
             )
+
+    def monomials(self, d: int) -> list[tuple[int, ...]]:
+        """The coordinates in each monomial, with repetition."""
+        self._check_width(d)
         choose: Any = combinations if self.interaction_only else combinations_with_replacement
         bias: list[tuple[int, ...]] = [()] if self.include_bias else []
         return bias + [c for k in self.degrees(d) for c in choose(range(d), k)]
 
-    def _plan(self, d: int) -> list[list[tuple[int, int, int]]]:
-        """For each degree and first coordinate i: which block of the degree below to multiply."""
-        if ("plan", d) in self._cache:
-            return self._cache["plan", d]
-        self.monomials(d)
-        plan, starts, position = [], list(range(d)), d
-        ends = d
-        for _ in range(2, self.degrees(d).stop):
-            steps, fresh = [], []
-            for i in range(d):
-                # x_i times all monomials of the degree below whose first coordinate is >= i.
-                first = i + 1 if self.interaction_only else i
-                low = starts[first] if first < d else ends
-                fresh.append(position)
-                if ends > low:
-                    steps.append((i, low, ends))
-                    position += ends - low
-            plan.append(steps)
-            starts, ends = fresh, position
-        self._cache["plan", d] = plan
-        return plan
+    def _plan(self, d: int) -> MonomialPlan:
+        if ("plan", d) not in self._cache:
+            self._check_width(d)
+            degrees = self.degrees(d)
+            self._cache["plan", d] = MonomialPlan(
+                d, degrees.stop - 1, bool(self.interaction_only), degrees.start
+            )
+        return self._cache["plan", d]
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def _check_rows(self, x: torch.Tensor) -> None:
         if x.ndim != 2:
             raise ShapeError(
                 "Polynomial takes rows of numbers.",
@@ -144,26 +136,28 @@ class Polynomial(FeatureMap):
                 need="shape (n, d)",
                 do="pm.Polynomial() @ pm.Flatten()",
             )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self._check_rows(x)
         n, d = x.shape
         plan = self._plan(d)
-        degrees = self.degrees(d)
-        skipped = sum(self._count(d, k) for k in range(1, degrees.start))
-        bias = [torch.ones((n, 1), dtype=x.dtype, device=x.device)] if self.include_bias else []
-        if not degrees:
-            return torch.cat([*bias, x[:, :0]], dim=1)
-        if x.requires_grad and torch.is_grad_enabled():
-            blocks = torch.cat(_blocks(x, plan), dim=1)
-            return torch.cat([*bias, blocks[:, skipped:]], dim=1)
-        # Column by column in memory order of the transpose, where every step is one stream.
-        total = skipped + self.width(d) - len(bias)
-        out = torch.empty((total, n), dtype=x.dtype, device=x.device)
-        out[:d] = x.T
-        place = d
-        for steps in plan:
-            for i, low, high in steps:
-                torch.mul(out[low:high], out[i], out=out[place : place + high - low])
-                place += high - low
-        return torch.cat([*bias, out[skipped:].T], dim=1)
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            out = x.new_empty((n, self.width(d)))
+            self.write(x, out)
+            return out
+        bias = [x.new_ones((n, 1))] if self.include_bias else []
+        return torch.cat([*bias, plan.tracked(x) if self.degrees(d) else x[:, :0]], dim=1)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        self._check_rows(x)
+        plan = self._plan(x.shape[1])
+        if self.include_bias:
+            out[:, 0] = 1
+        if self.degrees(x.shape[1]):
+            plan.write(x, out[:, int(self.include_bias) :])
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        return self._plan(shape[0]).rows(itemsize) if len(shape) == 1 else None
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (self.width(shape[0]),)
@@ -232,23 +226,13 @@ class Polynomial(FeatureMap):
         return cls(degree=3)
 
 
-def _blocks(x: torch.Tensor, plan: list[list[tuple[int, int, int]]]) -> list[torch.Tensor]:
-    blocks, done = [x], x
-    for steps in plan:
-        fresh = [x[:, i : i + 1] * done[:, low:high] for i, low, high in steps]
-        if fresh:
-            blocks += fresh
-            done = torch.cat((done, *fresh), dim=1)
-    return blocks
-
-
 def _power_ranges(low: np.ndarray, high: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(over="ignore"):
         a, b = low**k, high**k
     least, most = np.minimum(a, b), np.maximum(a, b)
     if k % 2 == 0 and k > 0:
         least = np.where((low < 0) & (high > 0), 0.0, least)
-    return least, most
+    return np.minimum(least, MOST), np.maximum(most, -MOST)
 
 
 def _product_range(monomial: tuple[int, ...], ranges: list[Any]) -> tuple[float, float]:
@@ -256,7 +240,8 @@ def _product_range(monomial: tuple[int, ...], ranges: list[Any]) -> tuple[float,
     for i in set(monomial):
         c, d = (float(side[i]) for side in ranges[monomial.count(i)])
         corners = [_times(u, v) for u in (a, b) for v in (c, d)]
-        a, b = min(corners), max(corners)
+        # What overflows lies beyond the greatest number, and may yet be multiplied by little.
+        a, b = min(*corners, MOST), max(*corners, -MOST)
     return a, b
 
 
