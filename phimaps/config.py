@@ -51,8 +51,8 @@ def set_config(**settings: Any) -> None:
         the CPU.
     chunk_bytes : int
         Bytes of input and output that ``transform`` works on at a time, at most; on a CPU fewer,
-        where its cache is smaller. A matrix product, which has no intermediate results, is computed
-        at once up to eight times as much.
+        where its cache is smaller. Maps that write what they compute straight to the output (a
+        matrix product, random features) may take up to eight times as much.
     progress : bool or callable
         ``True`` prints chunked work to the standard error stream; a callable is called with
         ``(rows_done, rows_in_all)``.

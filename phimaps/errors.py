@@ -17,6 +17,7 @@ __all__ = [
     "ContradictionError",
     "DependencyError",
     "DomainError",
+    "DrawError",
     "ExpressionError",
     "GradientError",
     "InputError",
@@ -82,6 +83,10 @@ class ParameterError(PhimapsError, InvalidParameterError):
 
 class DomainError(PhimapsError, ValueError):
     """A point, or a whole space, lies outside the set on which a map is defined."""
+
+
+class DrawError(PhimapsError, RuntimeError):
+    """A random draw cannot be repeated from its seed."""
 
 
 class ExpressionError(PhimapsError, ValueError):

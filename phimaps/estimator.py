@@ -16,6 +16,7 @@ from typing import Any, Self, final
 import numpy as np
 import torch
 from sklearn.base import TransformerMixin
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import _check_feature_names_in
 
 from .errors import InputError, UnboundError, show
@@ -52,6 +53,8 @@ class Estimator(TransformerMixin, Parametric, ABC):
     # Arrays, NumPy scalars and data frames leave the operators to us.
     __array_ufunc__ = None
     __pandas_priority__ = 5000
+    # Where to write is no property of the rows that a pipeline could route.
+    __metadata_request__transform = {"out": UNUSED}
     __slots__ = ()
 
     # --- what map.py supplies ----------------------------------------------------------------
@@ -153,23 +156,32 @@ class Estimator(TransformerMixin, Parametric, ABC):
             )
         return closed
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, out: np.ndarray | None = None) -> Any:
         """Evaluate the fitted map on the rows of X, in chunks.
 
         Parameters
         ----------
         X : array, data frame, sparse matrix or tensor of shape (n, d) or (n, *shape)
+        out : ndarray or memmap of shape (n, d_out), optional
+            Where to write the features: of the dtype of the result, with rows that lie one after
+            the other in memory, apart from X. Memory that was used before is faster than new
+            memory, and a memory map takes more rows than fit into memory.
 
         Returns
         -------
         ndarray of shape (n, d_out)
-            float32 for float32 input, else float64; or what ``set_output`` asked for. It shares no
-            memory with X.
+            `out`, or a new array: float32 for float32 input, else float64; or what ``set_output``
+            asked for. It shares no memory with X.
+
+        Raises
+        ------
+        InputError, InputTypeError, ShapeError
+            When `out` cannot hold the features; nothing is written then.
         """
         closed = self._fitted()
         rows = read(self, X, reset=False)
-        values = apply(closed, rows.data, device=device_of(closed)).flatten(1)
-        return values.detach().cpu().numpy()
+        values = apply(closed, rows.data, device=device_of(closed), out=out)
+        return out if out is not None else values.flatten(1).detach().cpu().numpy()
 
     def __call__(self, x: Any) -> Any:
         """φ(x) with the items' shape kept: tensors in, tensors out with gradients; arrays alike.

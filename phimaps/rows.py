@@ -13,15 +13,17 @@ import scipy.sparse
 import torch
 
 from .config import get_config
-from .errors import DomainError
+from .errors import DomainError, InputError, InputTypeError, ShapeError, show
 
-__all__ = ["apply", "as_tensor", "carry", "dense", "dense_pieces", "device_of"]
+__all__ = ["apply", "as_tensor", "cached_rows", "carry", "dense", "dense_pieces", "device_of"]
 
 # What the steps of a map hand on stays in a processor's cache in chunks of this many bytes: twice
 # as fast as chunks that do not fit.
 CACHED = 16 * 2**20
-# A map that is a single step hands nothing on, and chunks would only add a copy.
-AT_ONCE = 8
+# A map that knows its chunks writes to the output what it computes, and may take more at a time.
+KNOWN = 8
+NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+DTYPES: dict[Any, torch.dtype] = {value: key for key, value in NUMPY.items()}
 
 
 def device_of(closed: Any) -> torch.device | None:
@@ -41,7 +43,9 @@ def device_of(closed: Any) -> torch.device | None:
     return None
 
 
-def apply(closed: Any, data: Any, device: torch.device | None = None) -> torch.Tensor:
+def apply(
+    closed: Any, data: Any, device: torch.device | None = None, out: Any = None
+) -> torch.Tensor:
     """φ on every row, without gradients; the result shares no memory with the data.
 
     Parameters
@@ -51,6 +55,8 @@ def apply(closed: Any, data: Any, device: torch.device | None = None) -> torch.T
     data : Tensor, ndarray or scipy.sparse.csr_array of shape (n, *shape)
     device : torch.device, optional
         Where to evaluate; the result comes back to where the data are.
+    out : ndarray of shape (n, d_out), optional
+        Where to write the features; see `phimaps.FeatureMap.transform`.
 
     Returns
     -------
@@ -58,28 +64,96 @@ def apply(closed: Any, data: Any, device: torch.device | None = None) -> torch.T
         Of the data's dtype.
     """
     n = data.shape[0]
+    home = data.device if isinstance(data, torch.Tensor) and out is None else torch.device("cpu")
+    dtype = data.dtype if isinstance(data, torch.Tensor) else DTYPES[data.dtype.type]
     with torch.no_grad():
-        if n == 1:
-            return _alone(_evaluate(closed, data, device), data)
-        first = _evaluate(closed, data[:1], device)
+        first, shape = None, closed.gives
+        if shape is None:
+            first = _evaluate(closed, data[:1], device)
+            shape = tuple(first.shape[1:])
+        if out is None:
+            values = _blank((n, *shape), dtype, home)
+        else:
+            check_out(out, (n, prod(shape)), dtype, data)
+            values = torch.from_numpy(out).view(n, *shape)
+        if n == 1 and first is not None:
+            return values.copy_(first)
         settings = get_config()
-        home = data.device if isinstance(data, torch.Tensor) else torch.device("cpu")
-        size = settings["chunk_bytes"]
-        if (device or home).type == "cpu":
-            size = min(size, CACHED)
-        wide = first.numel() * first.element_size() + _row_bytes(data)
-        if n * wide <= (AT_ONCE * settings["chunk_bytes"] if closed.at_once else size):
-            return _alone(_evaluate(closed, data, device), data)
-        step = max(1, size // max(wide, 1))
-        out = torch.empty((n, *first.shape[1:]), dtype=first.dtype, device=home)
+        step = _step(closed, data, prod(shape) * dtype.itemsize, device or home)
         for start in range(0, n, step):
             stop = min(start + step, n)
             try:
-                out[start:stop] = _evaluate(closed, data[start:stop], device)
+                _write(closed, data[start:stop], values[start:stop], device)
             except DomainError as error:
                 raise _moved(error, start) from None
-            _report(settings["progress"], stop, n)
-    return out
+            if step < n:
+                _report(settings["progress"], stop, n)
+    return values
+
+
+def _step(closed: Any, data: Any, row_out: int, device: torch.device) -> int:
+    """How many rows to evaluate at a time."""
+    limit, wide = get_config()["chunk_bytes"], max(1, row_out + _row_bytes(data))
+    if device.type != "cpu":
+        return max(1, limit // wide)
+    wanted = closed.chunk_rows(tuple(data.shape[1:]), data.dtype.itemsize)
+    if wanted is None:
+        return max(1, min(limit, CACHED) // wide)
+    return max(1, min(wanted, KNOWN * limit // wide))
+
+
+def cached_rows(numbers: int, itemsize: int) -> int:
+    """How many rows of so many numbers, of what goes in and what comes out, fit a cache."""
+    return max(1, CACHED // max(1, numbers * itemsize))
+
+
+def _blank(shape: tuple[int, ...], dtype: torch.dtype, home: torch.device) -> torch.Tensor:
+    if home.type != "cpu" or dtype not in NUMPY:
+        return torch.empty(shape, dtype=dtype, device=home)
+    # NumPy asks the system for huge pages and torch does not: the first touch is 4 times as fast.
+    return torch.from_numpy(np.empty(shape, dtype=NUMPY[dtype]))
+
+
+def check_out(out: Any, shape: tuple[int, int], dtype: torch.dtype, data: Any) -> None:
+    """Raise where features of this shape and dtype cannot be written into `out`."""
+    kind, repair = NUMPY[dtype], f"np.empty({shape}, dtype=np.{NUMPY[dtype].__name__})"
+    if not isinstance(out, np.ndarray):
+        raise InputTypeError(
+            f"Features are written into an array, not into {type(out).__name__}.",
+            got=f"out={show(out)}",
+            need="a numpy.ndarray or numpy.memmap",
+            do=repair,
+        )
+    if out.shape != shape or out.dtype != kind:
+        raise ShapeError(
+            f"The features do not fit into the given array: they are {kind.__name__}"
+            f"[{shape[0]}, {shape[1]}].",
+            got=f"out={show(out)}",
+            need=f"shape {shape} and dtype {kind.__name__}, that of the rows",
+            do=repair,
+        )
+    if not out.flags.writeable or not out.flags.aligned or not _in_rows(out):
+        raise InputError(
+            "The given array cannot be written row by row.",
+            got=f"out with strides {out.strides}"
+            + ("" if out.flags.writeable else ", not writeable"),
+            need="a writeable array whose rows lie one after the other in memory",
+            do=repair,
+        )
+    source = data.data if scipy.sparse.issparse(data) else data
+    source = source.detach().cpu().numpy() if isinstance(source, torch.Tensor) else source
+    if np.may_share_memory(out, source):
+        raise InputError(
+            "The given array shares memory with the data.",
+            got=f"out={show(out)} over the memory of X",
+            need="an array of its own",
+            do=repair,
+        )
+
+
+def _in_rows(out: np.ndarray) -> bool:
+    item, (n, d) = out.itemsize, out.shape
+    return (d == 1 or out.strides[1] == item) and (n == 1 or out.strides[0] >= d * item)
 
 
 def carry(closed: Any, data: Any) -> Any:
@@ -113,20 +187,6 @@ def dense(value: Any) -> torch.Tensor:
     return torch.from_numpy(value.toarray()) if scipy.sparse.issparse(value) else value
 
 
-def _alone(values: torch.Tensor, data: Any) -> torch.Tensor:
-    """`values`, copied if they are a view: of the data, of weights, of anything."""
-    storage = values.untyped_storage()
-    if isinstance(data, torch.Tensor):
-        shared = storage.data_ptr() == data.untyped_storage().data_ptr()
-    elif isinstance(data, np.ndarray) and values.device.type == "cpu":
-        shared = np.may_share_memory(values.numpy(), data)
-    else:
-        shared = False
-    if shared or storage.nbytes() != values.numel() * values.element_size():
-        return values.clone(memory_format=torch.contiguous_format)
-    return values
-
-
 def _moved(error: DomainError, start: int) -> DomainError:
     """The error with rows numbered as in the whole of the data, not as in the chunk."""
     lines = [
@@ -150,6 +210,17 @@ def _evaluate(closed: Any, chunk: Any, device: torch.device | None) -> torch.Ten
         value = closed.forward(x)
         return value if value.dtype == x.dtype else value.to(x.dtype)
     return closed.forward(x.to(device)).to(dtype=x.dtype, device=x.device)
+
+
+def _write(closed: Any, chunk: Any, out: torch.Tensor, device: torch.device | None) -> None:
+    if scipy.sparse.issparse(chunk):
+        out.copy_(dense(closed.forward_sparse(chunk)))
+        return
+    x = chunk if isinstance(chunk, torch.Tensor) else as_tensor(chunk)
+    if x.device == out.device and device in (None, x.device):
+        closed.write(x, out)
+    else:
+        out.copy_(closed.forward(x if device is None else x.to(device)))
 
 
 def as_tensor(chunk: np.ndarray) -> torch.Tensor:

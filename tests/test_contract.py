@@ -266,6 +266,27 @@ def test_all_ways_to_evaluate_agree(name, dtype):
 
 
 @every_map
+@both_precisions
+def test_written_features_are_those_of_forward(name, dtype):
+    phi = MAPS[name]()
+    X = rows(phi, dtype)
+    bound, x = closed(phi, X), torch.from_numpy(X.copy())
+    expected, tolerance = as_numpy(bound, X), wobble(bound, X)
+    with torch.no_grad():
+        shape = bound.forward(x.clone()).shape
+        plain = torch.full(shape, torch.nan, dtype=x.dtype)
+        wide = torch.full((shape[0], shape[1] + 3, *shape[2:]), torch.nan, dtype=x.dtype)
+        for out in (plain, wide[:, 1 : 1 + shape[1]]):
+            bound.write(x.clone(), out)
+            assert (np.abs(out.flatten(1).double().numpy() - expected) <= tolerance).all()
+        assert wide[:, 0].isnan().all()
+        assert wide[:, -2:].isnan().all()
+    given = np.full(expected.shape, np.nan, dtype)
+    assert bound.transform(X, out=given) is given
+    np.testing.assert_array_equal(given, bound.transform(X))
+
+
+@every_map
 def test_fit_and_bind_do_not_touch_parameters(name):
     phi = MAPS[name]()
     X = rows(phi)

@@ -384,6 +384,69 @@ def test_errors_number_the_rows_of_the_whole():
             (pm.Identity() @ pm.Identity().on(pm.NonNegative(2))).transform(bad)
 
 
+# --- a given output ---------------------------------------------------------------------------
+def test_features_are_written_where_one_says(tmp_path):
+    phi = (pm.Tanh() & pm.Affine(np.ones((3, 2)))).fit(X)
+    expected = phi.transform(X)
+    mapped = np.lib.format.open_memmap(tmp_path / "out.npy", "w+", "float64", expected.shape)
+    wide = np.full((30, 9), -1.0)
+    for out in (np.empty_like(expected), mapped, wide[:, 2:7], wide[:, :5]):
+        for size in (2**25, 100):
+            out[:] = -1
+            with pm.config_context(chunk_bytes=size):
+                assert phi.transform(X, out=out) is out
+            np.testing.assert_allclose(out, expected, rtol=1e-15)
+    assert (wide[:, 7:] == -1).all()
+    every_other = np.empty((60, 5))[::2]
+    np.testing.assert_array_equal(phi.transform(X, out=every_other), expected)
+    sparse = scipy.sparse.csr_array(X)
+    linear = pm.Affine(np.ones((3, 2))).fit(X)
+    out = np.empty((30, 2))
+    np.testing.assert_allclose(linear.transform(sparse, out=out), linear.transform(X))
+
+
+def test_a_given_output_and_set_output_go_together():
+    phi = (pm.Tanh() & pm.Abs()).set_output(transform="pandas").fit(X)
+    out = np.empty((30, 6))
+    frame = phi.transform(X, out=out)
+    np.testing.assert_array_equal(frame.to_numpy(), out)
+    assert list(frame.columns) == list(phi.get_feature_names_out())
+
+
+def test_a_given_output_is_not_routed():
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert not hasattr(pm.Tanh(), "set_transform_request")
+        assert not pm.Tanh().get_metadata_routing().consumes("transform", ["out"])
+
+
+@pytest.mark.parametrize(
+    ("out", "kind"),
+    [
+        (np.empty((30, 4)), pm.errors.ShapeError),
+        (np.empty((29, 3)), pm.errors.ShapeError),
+        (np.empty((30, 3), np.float32), pm.errors.ShapeError),
+        (np.empty((30, 3), ">f8"), pm.errors.ShapeError),
+        (np.empty((3, 30)).T, pm.errors.InputError),
+        (np.empty((30, 3))[::-1], pm.errors.InputError),
+        (np.empty((30, 6))[:, ::2], pm.errors.InputError),
+        (np.broadcast_to(np.empty(3), (30, 3)), pm.errors.InputError),
+        (torch.empty((30, 3)), pm.errors.InputTypeError),
+        ([[0.0] * 3] * 30, pm.errors.InputTypeError),
+    ],
+)
+def test_an_output_that_does_not_fit_is_refused(out, kind):
+    with pytest.raises(kind, match=r"do:   np.empty\(\(30, 3\), dtype=np.float64\)"):
+        pm.Tanh().fit(X).transform(X, out=out)
+
+
+def test_an_output_over_the_data_is_refused():
+    rows = X.copy()
+    for given in (rows, torch.from_numpy(rows)):
+        with pytest.raises(pm.errors.InputError, match="shares memory with the data"):
+            pm.Tanh().fit(X).transform(given, out=rows)
+    assert (rows == X).all()
+
+
 # --- cost -----------------------------------------------------------------------------------------
 def seconds(call, times):
     best = np.inf

@@ -20,7 +20,7 @@ TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 
 LAYERS = [
     "errors",
-    "config interval property",
+    "config drawn interval property",
     "witness",
     "proof spaces",
     "parameters rows ingest",

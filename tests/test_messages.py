@@ -5,6 +5,7 @@ The texts stand in ``messages.txt``, in the order of the table below.
 
 import pickle
 import re
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import sklearn
 import torch
 
 import phimaps as pm
+from phimaps.drawn import Drawn, _again, normal
 from phimaps.estimator import Estimator
 
 TEXTS = Path(__file__).with_name("messages.txt")
@@ -44,6 +46,16 @@ def changed():
     phi = pm.Affine(weight).fit(X)
     weight[0] = 7
     phi.fit(X)
+
+
+def over_the_data():
+    rows = X.copy()
+    fitted().transform(rows, out=rows)
+
+
+def redrawn():
+    recipe, arguments, (shape, kept) = Drawn(normal, 3, 2, 0).__reduce__()[1]
+    np.asarray(_again(recipe, arguments, (shape, 1 + kept)))
 
 
 def unrouted():
@@ -167,6 +179,11 @@ TABLE = {
         .get_feature_names_out()
     ),
     "unknown setting": lambda: pm.set_config(chunks=3),
+    "an output of the wrong shape": lambda: fitted().transform(X, out=np.empty((4, 2))),
+    "an output of the wrong kind": lambda: fitted().transform(X, out=[[0.0] * 3] * 4),
+    "an output in columns": lambda: fitted().transform(X, out=np.empty((3, 4)).T),
+    "an output over the data": over_the_data,
+    "a draw that is not repeated": redrawn,
     "bad chunk size": lambda: pm.set_config(chunk_bytes=0),
     "bad device": lambda: pm.set_config(device="nowhere"),
     "bad progress": lambda: pm.set_config(progress=3),
@@ -260,6 +277,7 @@ def watched(monkeypatch):
     def watch(name):
         original = getattr(Estimator, name)
 
+        @wraps(original)
         def method(self, *args, **kwargs):
             before = state(self)
             try:

@@ -21,6 +21,8 @@ from .single import Single
 
 __all__ = ["Scale", "Sum", "Tensor"]
 
+MOST = float(np.finfo(np.float64).max)
+
 
 @final
 class Tensor(Composite):
@@ -71,11 +73,13 @@ class Tensor(Composite):
         low, high = np.ones(1), np.ones(1)
         for part in self.maps:
             a, b = (v.ravel() for v in part.image(on).outer.bounds())
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore", over="ignore"):
                 corners = [np.multiply.outer(u, v).ravel() for u, v in pairs((low, high), (a, b))]
             # 0 times an infinite end is 0: the end itself is never reached.
             corners = [np.where(np.isnan(c), 0.0, c) for c in corners]
             low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
+            # What overflows lies beyond the greatest number, and may be multiplied by little.
+            low, high = np.minimum(low, MOST), np.maximum(high, -MOST)
         ulps = 2 * len(self.maps)
         return Image(Box(widen(low, False, ulps), widen(high, True, ulps)))
 
@@ -156,11 +160,7 @@ class Sum(Composite):
 
     def image(self, on: Space) -> Image:
         lows, highs = zip(*(m.image(on).outer.bounds() for m in self.maps), strict=True)
-        ulps = 2 * len(self.maps)
-        size = sum(np.maximum(np.abs(a), np.abs(b)) for a, b in zip(lows, highs, strict=True))
-        # Rounding is relative to the terms, not to a sum in which they may cancel.
-        slack = np.where(np.isinf(size), 0.0, size) * ulps * np.finfo(np.float64).eps
-        return Image(Box(sum(lows) - slack, sum(highs) + slack))
+        return Image(Box(_summed(lows, -1.0), _summed(highs, 1.0)))
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         below = [m.names_out(names, shape, n) for n, m in self.named()]
@@ -169,6 +169,19 @@ class Sum(Composite):
     def __repr__(self) -> str:
         kinds = tuple(combinators[s] for s in ("&", "+"))
         return " + ".join(m.repr_in(*kinds) for m in self.maps)
+
+
+def _summed(ends: Sequence[np.ndarray], way: float) -> np.ndarray:
+    """The sum of the terms' ends, moved the way in which it stays a bound."""
+    ulps = 2 * len(ends) * np.finfo(np.float64).eps
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduce(ends)
+        # Rounding is relative to the terms, not to a sum in which they may cancel.
+        slack = np.add.reduce([np.where(np.isinf(e), 0.0, np.abs(e)) * ulps for e in ends])
+        moved = total + way * slack
+    # After an overflow the other terms no longer count, so nothing is known of the sum.
+    lost = np.logical_and.reduce([np.isfinite(e) for e in ends]) & ~np.isfinite(total)
+    return np.where(lost, way * np.inf, moved)
 
 
 @final
@@ -210,6 +223,10 @@ class Scale(Single):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.map.forward(x) * float(self.factor)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        self.map.write(x, out)
+        out.mul_(float(self.factor))
 
     def forward_sparse(self, x: Any) -> Any:
         return self.map.forward_sparse(x) * float(self.factor)

@@ -76,6 +76,14 @@ class On(Single):
         return False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self._check(x)
+        return self.map.forward(x)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        self._check(x)
+        self.map.write(x, out)
+
+    def _check(self, x: torch.Tensor) -> None:
         inside = self._inside(x.detach())
         if not bool(inside.all()):
             row = int((~inside).nonzero()[0])
@@ -85,7 +93,6 @@ class On(Single):
                 need=f"points of {self.space!r}",
                 do="drop these rows, or use the map without .on(...)",
             )
-        return self.map.forward(x)
 
     def _inside(self, x: torch.Tensor) -> torch.Tensor:
         points = x.double().cpu().numpy()
@@ -145,6 +152,9 @@ class Assume(Single):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.map.forward(x)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        self.map.write(x, out)
 
     def forward_sparse(self, x: Any) -> Any:
         return self.map.forward_sparse(x)

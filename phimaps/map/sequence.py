@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, final
 
 import torch
@@ -10,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils._repr_html.estimator import _VisualBlock
 
 from ..errors import OperandError, ShapeError
-from ..rows import carry, dense_pieces
+from ..rows import cached_rows, carry, dense_pieces
 from ..spaces import Euclidean, Image, Space
 from .feature import Composite, FeatureMap, as_map, combinators
 from .routing import route
@@ -84,6 +85,24 @@ class Compose(Composite):
         for part in self.maps:
             x = part.forward(x)
         return x
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        for part in self.maps[:-1]:
+            x = part.forward(x)
+        self.maps[-1].write(x, out)
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        least, known = None, False
+        for part in self.maps:
+            rows = part.chunk_rows(shape, itemsize)
+            gives = part.gives or (shape if part.keeps_shape else None)
+            known = known or rows is not None
+            rows = rows or cached_rows(prod(shape) + prod(gives or shape), itemsize)
+            least = rows if least is None else min(least, rows)
+            if gives is None:
+                break
+            shape = gives
+        return least if known else None
 
     def forward_sparse(self, x: Any) -> Any:
         for part in self.maps:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import OperandError, ParameterError, ShapeError
-from ..rows import dense
+from ..rows import cached_rows, dense
 from ..spaces import Box, Boxlike, Image, Space
 from ..spaces import Product as ProductSpace
 from .feature import Composite, FeatureMap, as_map, combinators
@@ -95,6 +95,28 @@ class Concat(Composite):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _joined([m.forward(x) for m in self.maps])
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        start = 0
+        for part in self.maps:
+            shape = part.gives or (tuple(x.shape[1:]) if part.keeps_shape else None)
+            if shape is not None and len(shape) == out.ndim - 1:
+                place = out[:, start : start + shape[0]]
+                part.write(x, place)
+            else:
+                value = part.forward(x)
+                value = value if value.ndim == out.ndim else value.flatten(1)
+                place = out[:, start : start + value.shape[1]]
+                place.copy_(value)
+            start += place.shape[1]
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        wanted = [m.chunk_rows(shape, itemsize) for m in self.maps]
+        if all(rows is None for rows in wanted):
+            return None
+        sizes = (prod(shape) + prod(m.gives or shape) for m in self.maps)
+        pairs = zip(wanted, sizes, strict=True)
+        return min(rows or cached_rows(size, itemsize) for rows, size in pairs)
 
     def forward_sparse(self, x: Any) -> torch.Tensor:
         return _joined([dense(m.forward_sparse(x)) for m in self.maps])

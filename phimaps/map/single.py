@@ -66,6 +66,9 @@ class Single(FeatureMap):
     def keeps_shape(self) -> bool:
         return self.map.keeps_shape
 
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        return self.map.chunk_rows(shape, itemsize)
+
     def reads(self, names: Sequence[str]) -> frozenset[str] | None:
         return self.map.reads(names)
 

@@ -15,17 +15,18 @@ from typing import Any, ClassVar, dataclass_transform, final
 import numpy as np
 import torch
 
+from ..drawn import Drawn
 from ..errors import ParameterError, UnboundError, show
 from ..estimator import Estimator, Given
 from ..proof import Reason
 from ..property import Property
 from ..rows import dense_pieces
 from ..spaces import Euclidean, Image, Space
-from ..witness import Collision
+from ..witness import Witness
 
 __all__ = ["Fact", "Given", "Part", "Term", "show"]
 
-Fact = tuple[Property, "str | Reason | Collision"]
+Fact = tuple[Property, "str | Reason | Witness"]
 
 
 @final
@@ -44,8 +45,6 @@ class Term(Estimator):
     __slots__ = ()
     # The fields that are weights, with their numbers of dimensions.
     arrays: ClassVar[dict[str, int]] = {}
-    # Whether `forward` is a single torch operation, without intermediate results.
-    at_once: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -64,6 +63,22 @@ class Term(Estimator):
             need="a map that is bound to data",
             do="phi.fit(X).transform(X), or phi.bind(X)(x)",
         )
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        """Write φ(x) into `out`, of shape (n, *out_shape), as `forward` has it up to rounding.
+
+        A map overrides this where it can do without intermediate results. It is called with
+        gradients switched off; `out` has the dtype and device of x, shares no memory with it, and
+        may be a slice of the columns of a wider tensor.
+        """
+        out.copy_(self.forward(x))
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        """How many rows of this shape and size of number `write` is fastest on, on a CPU.
+
+        None: as many as fit a cache together with their features.
+        """
+        return None
 
     def close(self, x: torch.Tensor, given: Given) -> Any:
         """The closed map that this open one denotes on the data; an open map overrides this."""
@@ -177,8 +192,8 @@ class Term(Estimator):
         return cache["weight", name]
 
     def _checked_weight(self, name: str, value: Any) -> torch.Tensor:
-        tensor = value
-        if not isinstance(value, torch.Tensor):
+        tensor = value.tensor if isinstance(value, Drawn) else value
+        if not isinstance(tensor, torch.Tensor):
             try:
                 if np.iscomplexobj(value):
                     raise TypeError
@@ -229,7 +244,9 @@ class Term(Estimator):
         for name in self.arrays:
             known, value = self.array(name), getattr(self, name)
             live = isinstance(value, torch.Tensor) and value.requires_grad
-            if value is None or live or np.array_equal(known, _numbers(value)):
+            if value is None or live or isinstance(value, Drawn):
+                continue
+            if np.array_equal(known, _numbers(value)):
                 continue
             raise ParameterError(
                 f"The array given as '{name}' of {type(self).__name__} has changed since the map "

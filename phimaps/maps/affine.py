@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import inf
+from sys import maxsize
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -57,7 +58,6 @@ class Affine(FeatureMap):
     bias: Any = None
 
     arrays: ClassVar[dict[str, int]] = {"weight": 2, "bias": 1}
-    at_once: ClassVar[bool] = True
     as_property: ClassVar[Property] = prop.Affine
 
     def _weight(self, name: str) -> torch.Tensor:
@@ -94,6 +94,16 @@ class Affine(FeatureMap):
         if x.ndim != 2 or x.shape[1] != weight.shape[0]:
             raise _wrong_width(self, x.shape, weight.shape[0])
         return torch.addmm(bias, x, weight)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        weight, bias = self.weights(x)
+        if x.ndim != 2 or x.shape[1] != weight.shape[0]:
+            raise _wrong_width(self, x.shape, weight.shape[0])
+        torch.addmm(bias, x, weight, out=out)
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        # One product, the greater the better.
+        return maxsize
 
     def forward_sparse(self, x: Any) -> torch.Tensor:
         weight, bias = self.weights(torch.from_numpy(x.data[:0]))
@@ -176,6 +186,12 @@ class Diagonal(FeatureMap):
             raise _wrong_width(self, x.shape, weight.shape[0])
         return torch.addcmul(bias, x, weight)
 
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        weight, bias = self.weights(x)
+        if x.ndim != 2 or x.shape[1] != weight.shape[0]:
+            raise _wrong_width(self, x.shape, weight.shape[0])
+        torch.addcmul(bias, x, weight, out=out)
+
     def forward_sparse(self, x: Any) -> Any:
         if x.shape[1] != self.array("weight").shape[0]:
             raise _wrong_width(self, x.shape, self.array("weight").shape[0])
@@ -193,19 +209,26 @@ class Diagonal(FeatureMap):
 
         def moved(low: np.ndarray, high: np.ndarray, outward: bool) -> Box | None:
             real = np.finfo(np.float64)
+            tiny = np.where(weight == 0, 0, real.tiny)
+            finite = np.isfinite(low) & np.isfinite(high)
             with np.errstate(invalid="ignore", over="ignore"):
                 ends = [np.where(weight == 0, 0.0, weight * v) for v in (low, high)]
-            if not outward:
-                # What overflows is finite, and nothing beyond it is reached.
-                ends = [
-                    np.where(np.isfinite(v), np.clip(e, real.min, real.max), e)
-                    for e, v in zip(ends, (low, high), strict=True)
+                a, b = np.minimum(*ends), np.maximum(*ends)
+                if outward:
+                    a, b = np.minimum(a, real.max), np.maximum(b, real.min)
+                else:
+                    # What overflows is finite, and nothing beyond it is reached.
+                    a, b = (np.where(finite, np.clip(e, real.min, real.max), e) for e in (a, b))
+                grow = 4 if outward else -4
+                slack = [
+                    grow * (real.eps * np.where(np.isinf(e), 0, np.abs(e)) + tiny)
+                    + grow * real.eps * np.abs(bias)
+                    for e in (a, b)
                 ]
-            size = np.maximum.reduce([np.where(np.isinf(e), 0, np.abs(e)) for e in ends])
-            slack = 4 * (real.eps * (size + np.abs(bias)) + np.where(weight == 0, 0, real.tiny))
-            slack = slack if outward else -slack
-            low, high = np.minimum(*ends) + bias - slack, np.maximum(*ends) + bias + slack
-            return Box(low, high) if outward or (low < high).all() else None
+                a, b = a + bias - slack[0], b + bias + slack[1]
+            if not outward:
+                a, b = (np.where(finite, np.clip(e, real.min, real.max), e) for e in (a, b))
+            return Box(a, b) if outward or (a < b).all() else None
 
         outer = moved(*on.bounds(), outward=True)
         assert outer is not None

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 from keyword import iskeyword
 from math import inf, isfinite
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
@@ -23,7 +22,7 @@ from ..proof import Reason, Strength
 from ..property import Affine, Continuous, Injective, Lipschitz, LowerLipschitz
 from ..spaces import Box, Image, Space
 from ..witness import Collision
-from .enclosure import Enclosed, Undefined, affine, enclose, lipschitz
+from .enclosure import Enclosed, Undefined, affine, enclose, is_number, is_range, lipschitz
 from .evaluation import Program
 from .expression import Name, Node
 from .expression import names as names_in
@@ -79,7 +78,6 @@ class Columns(FeatureMap):
     columns: tuple[str, ...] | None = None
 
     _parameter_constraints = dict.fromkeys(PARAMETERS, "no_validation")  # type: ignore
-    at_once = True
 
     def __init__(
         self, /, *expressions: Any, on_domain_error: str | float = "raise", **ranges: Any
@@ -148,12 +146,19 @@ class Columns(FeatureMap):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.columns is None:
             return super().forward(x)
+        return self._program(x)(x, self.on_domain_error)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        self._program(x)(x, self.on_domain_error, out)
+
+    def _program(self, x: torch.Tensor) -> Program:
+        assert self.columns is not None
         if x.ndim != 2 or x.shape[1] != len(self.columns):
             raise self._no_rows(x)
         if "program" not in self._cache:
             places = {name: i for i, name in enumerate(self.columns)}
             self._cache["program"] = Program(self._nodes(), places, self._bounds(), self._texts())
-        return self._cache["program"](x, self.on_domain_error)
+        return self._cache["program"]
 
     def _no_rows(self, x: Any) -> ShapeError:
         width = "d" if self.columns is None else len(self.columns)
@@ -311,7 +316,7 @@ class Columns(FeatureMap):
 
     def _check_policy(self) -> None:
         policy = self.on_domain_error
-        known = policy in ("raise", "nan") if isinstance(policy, str) else _is_number(policy)
+        known = policy in ("raise", "nan") if isinstance(policy, str) else is_number(policy)
         if not known or (not isinstance(policy, str) and not isfinite(policy)):
             raise ParameterError(
                 "The 'on_domain_error' parameter of Columns cannot be used.",
@@ -338,7 +343,7 @@ class Columns(FeatureMap):
                     need=f"ranges of {brief_names(list(used)) if used else 'no column'}",
                     do=f"did you mean {near[0]!r}?" if near else "leave it out",
                 )
-            if not _is_range(pair):
+            if not is_range(pair):
                 raise ParameterError(
                     f"The range of {name!r} is not a range.",
                     got=f"{name}={pair!r}",
@@ -386,15 +391,3 @@ def _enclose(node: Node, box: dict[str, tuple[float, float]]) -> Enclosed | None
         return enclose(node, box)
     except Undefined:
         return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-
-
-def _is_range(pair: Any) -> bool:
-    two = isinstance(pair, tuple | list) and len(pair) == 2
-    if not two or any(e is not None and not (_is_number(e) and e == e) for e in pair):
-        return False
-    low, high = (float(d if v is None else v) for v, d in zip(pair, (-inf, inf), strict=True))
-    return low < high

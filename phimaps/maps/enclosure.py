@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, log, nextafter
-from typing import final
+from numbers import Real
+from typing import Any, final
+
+import numpy as np
 
 from ..interval import root_sum_squares
 from .expression import Name, Node, Operation
@@ -31,7 +34,7 @@ from .intervals import (
     wave,
 )
 
-__all__ = ["Enclosed", "Undefined", "affine", "enclose", "lipschitz"]
+__all__ = ["Enclosed", "Undefined", "affine", "enclose", "is_number", "is_range", "lipschitz"]
 
 Slopes = dict[str, Interval]
 
@@ -282,3 +285,17 @@ UNARY: dict[str, Callable[[Operation, Interval], tuple[Interval, Interval]]] = {
     "sqrt": _root,
     "tanh": _tanh,
 }
+
+
+def is_number(value: Any) -> bool:
+    """Whether the value is a real number; a truth value is none."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def is_range(pair: Any) -> bool:
+    """Whether the value is (low, high) with low < high, where None leaves a side open."""
+    two = isinstance(pair, tuple | list) and len(pair) == 2
+    if not two or any(e is not None and not (is_number(e) and e == e) for e in pair):
+        return False
+    low, high = (float(d if v is None else v) for v, d in zip(pair, (-inf, inf), strict=True))
+    return low < high

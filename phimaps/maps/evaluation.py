@@ -220,7 +220,9 @@ class Program:
         return [slot for slot, step in self.steps if step.guard and slot not in shown]
 
     # --- values ----------------------------------------------------------------------------------
-    def __call__(self, x: torch.Tensor, policy: str | float) -> torch.Tensor:
+    def __call__(
+        self, x: torch.Tensor, policy: str | float, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Evaluate all rows.
 
         Parameters
@@ -228,6 +230,8 @@ class Program:
         x : Tensor of shape (n, d)
         policy : "raise", "nan" or float
             What to do with entries outside the domain.
+        out : Tensor of shape (n, k), optional
+            Where to write the values.
 
         Returns
         -------
@@ -240,7 +244,8 @@ class Program:
         """
         if x.requires_grad and torch.is_grad_enabled():
             return self._with_gradient(x, policy)
-        out = x.new_empty((len(x), len(self.outputs)))
+        if out is None:
+            out = x.new_empty((len(x), len(self.outputs)))
         # A device has no cache to stay in, and pays for each start.
         rows = BLOCK_ROWS if x.device.type == "cpu" else max(len(x), 1)
         for start in range(0, len(x), rows):

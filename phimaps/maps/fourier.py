@@ -46,7 +46,6 @@ class Fourier(FeatureMap):
     scale: float = 1.0
 
     arrays: ClassVar[dict[str, int]] = {"weight": 2}
-    at_once: ClassVar[bool] = True
     _parameter_constraints = {"scale": [Interval(Real, None, None, closed="neither")]}
 
     @property
