@@ -48,6 +48,7 @@ from .maps.clipped import Softshrink as Softshrink
 from .maps.column import col as col
 from .maps.columns import Columns as Columns
 from .maps.conv import Conv2d as Conv2d
+from .maps.explicit_polynomial import ExplicitPolynomial as ExplicitPolynomial
 from .maps.filters import PatchPCAConv2d as PatchPCAConv2d
 from .maps.filters import RandomConv2d as RandomConv2d
 from .maps.foreign import Function as Function
@@ -88,11 +89,16 @@ from .maps.powers import Log as Log
 from .maps.powers import Power as Power
 from .maps.powers import Sin as Sin
 from .maps.powers import Sqrt as Sqrt
+from .maps.product_sketch import ProductSketch as ProductSketch
+from .maps.product_sketch import RademacherProducts as RademacherProducts
 from .maps.quantile import Quantile as Quantile
 from .maps.radial import RmsNorm as RmsNorm
 from .maps.radial import Squash as Squash
 from .maps.sorting import Sort as Sort
 from .maps.spline import Spline as Spline
+from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts
+from .maps.tensor_sketch import TensorSketch as TensorSketch
+from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.unit import UnitNorm as UnitNorm
 from .maps.vector import Flatten as Flatten
 from .maps.vector import Identity as Identity
