@@ -5,11 +5,17 @@ from .around import Power as Power
 from .around import Pullback as Pullback
 from .around import Scaled as Scaled
 from .base import Kernel as Kernel
+from .custom import Callable as Callable
+from .custom import Delta as Delta
+from .custom import check_psd as check_psd
 from .dot import Constant as Constant
 from .dot import Cosine as Cosine
 from .dot import Exponential as Exponential
 from .dot import Linear as Linear
 from .dot import PolynomialKernel as PolynomialKernel
+from .histogram import AdditiveChi2 as AdditiveChi2
+from .histogram import Chi2 as Chi2
+from .histogram import Intersection as Intersection
 from .joint import Product as Product
 from .joint import Sum as Sum
 from .separable import Laplacian as Laplacian
@@ -20,3 +26,4 @@ from .stationary import Cauchy as Cauchy
 from .stationary import InverseMultiquadric as InverseMultiquadric
 from .stationary import Matern as Matern
 from .stationary import RationalQuadratic as RationalQuadratic
+from .translate import as_kernel as as_kernel

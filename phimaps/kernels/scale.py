@@ -202,14 +202,14 @@ class Stationary(Kernel):
 
 
 def check_width(kernel: Any, name: str, value: Any, x: Any) -> Any:
-    """The value, if it has one number, or as many as the rows x have."""
-    size = 1 if isinstance(value, int | float) or value.ndim == 0 else len(value)
+    """The value, if it is a number, or has as many as the rows x have."""
     width = int(np.prod(x.shape[1:]))
-    if size in (1, width):
+    size = width if isinstance(value, int | float) or value.ndim == 0 else len(value)
+    if size == width:
         return value
     raise ShapeError(
-        f"The '{name}' parameter of {type(kernel).__name__} has {size} numbers, and the rows have "
-        f"{width}.",
+        f"The '{name}' parameter of {type(kernel).__name__} has {size} number{'s' * (size != 1)}, "
+        f"and the rows have {width}.",
         got=f"rows of shape ({width},)",
         need=f"rows of shape ({size},), or one {name} for all coordinates",
         do=f"kernel.set_params({name}=1.0), or pass the columns that it was made for",
