@@ -18,8 +18,11 @@ __all__ = [
     "add",
     "affine_range",
     "column_rank",
+    "grown",
     "multiply",
+    "norm_bound",
     "root_sum_squares",
+    "scaled",
     "singular_values",
     "widen",
 ]
@@ -124,8 +127,50 @@ def _product_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (2 * n + 4) * EPS * (np.abs(a) @ np.abs(b)) + np.finfo(np.float64).tiny * n
 
 
-def _norm_bound(a: np.ndarray) -> float:
-    return float(np.linalg.norm(a)) * (1 + 8 * EPS * sqrt(max(a.size, 1))) if a.size else 0.0
+def norm_bound(a: np.ndarray) -> float:
+    """The Frobenius norm of a matrix of moderate size, rounded up.
+
+    Examples
+    --------
+    >>> 1e-200 <= norm_bound(np.array([[1e-200]])) <= 1.001e-200
+    True
+    """
+    # Beside the greatest entry no square overflows, and what underflows is nothing.
+    top = float(np.abs(a).max(initial=0.0))
+    if not 0 < top < inf:
+        return top
+    found = top * float(np.linalg.norm(a / top)) * (1 + 8 * EPS * (2 + sqrt(a.size)))
+    # Among the smallest numbers rounding is not relative.
+    return found if found > 1e-290 else found + float(np.finfo(np.float64).tiny)
+
+
+def scaled(weight: np.ndarray) -> tuple[np.ndarray, int]:
+    """The weight and a power of 2 taken out of it, so that nothing over- or underflows.
+
+    Examples
+    --------
+    >>> scaled(np.array([4.0, 1.0]))
+    (array([0.5  , 0.125]), 3)
+    """
+    power = int(np.frexp(np.abs(weight).max())[1])
+    return np.ldexp(weight, -power), power
+
+
+def grown(values: Any, power: int, up: bool) -> np.ndarray:
+    """Numbers that are not negative times a power of 2, rounded up or down.
+
+    Examples
+    --------
+    >>> grown([0.5, 0.0], 3, up=True)
+    array([4., 0.])
+    """
+    real, given = np.finfo(np.float64), np.asarray(values, dtype=np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        moved = np.ldexp(given, power)
+    if not up:
+        moved = np.where(np.isinf(moved) & np.isfinite(given), real.max, moved)
+    # Among the smallest numbers the shift itself rounds.
+    return np.where((moved < real.tiny) & (given > 0), real.tiny if up else 0.0, moved)
 
 
 def singular_values(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,19 +200,21 @@ def singular_values(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     True
     """
     w = np.asarray(weight, dtype=np.float64)
-    if not w.size:
-        return np.zeros(0), np.zeros(0)
+    if not w.any():
+        return np.zeros(min(w.shape)), np.zeros(min(w.shape))
+    w, power = scaled(w)
     u, s, vt = np.linalg.svd(w, full_matrices=False)
     us = u * s
-    residual = _norm_bound(
+    residual = norm_bound(
         np.abs(w - us @ vt) + _product_error(us, vt) + EPS * (np.abs(us) @ np.abs(vt))
     )
     eye = np.eye(len(s))
-    defect_u = _norm_bound(np.abs(u.T @ u - eye) + _product_error(u.T, u))
-    defect_v = _norm_bound(np.abs(vt @ vt.T - eye) + _product_error(vt, vt.T))
+    defect_u = norm_bound(np.abs(u.T @ u - eye) + _product_error(u.T, u))
+    defect_v = norm_bound(np.abs(vt @ vt.T - eye) + _product_error(vt, vt.T))
     grow = sqrt((1 + defect_u) * (1 + defect_v)) * (1 + 4 * EPS)
     shrink = sqrt(max(0.0, (1 - defect_u) * (1 - defect_v))) * (1 - 4 * EPS)
-    return np.maximum(0.0, s * shrink - residual), s * grow + residual
+    low, high = np.maximum(0.0, s * shrink - residual), s * grow + residual
+    return grown(low, power, up=False), grown(high, power, up=True)
 
 
 def column_rank(weight: np.ndarray, limit: int = 48) -> int | None:
@@ -276,14 +323,17 @@ def affine_reach(
         return None
     known = {} if memo is None else memo
     if "inverse" not in known:
-        try:
-            inverse = np.linalg.pinv(weight)
-        except np.linalg.LinAlgError:
-            inverse = np.zeros((m, n))
-        error = np.abs(inverse @ weight - np.eye(m)) + _product_error(inverse, weight)
+        # What overflows is no inverse, and is refused below.
+        with np.errstate(all="ignore"):
+            try:
+                inverse = np.linalg.pinv(weight)
+            except np.linalg.LinAlgError:
+                inverse = np.zeros((m, n))
+            error = np.abs(inverse @ weight - np.eye(m)) + _product_error(inverse, weight)
         known["inverse"] = inverse, error
     inverse, error = known["inverse"]
-    needed = wish @ np.abs(inverse)
+    with np.errstate(all="ignore"):
+        needed = wish @ np.abs(inverse)
     if not (np.isfinite(needed) & (needed > 0)).any():
         return None
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -293,7 +343,10 @@ def affine_reach(
         return None
     if whole:
         return np.full(m, -inf), np.full(m, inf)
-    middle = centre @ weight + bias
-    slack = (2 * n + 6) * EPS * (np.abs(centre) @ np.abs(weight) + np.abs(bias))
-    radius = wish * scale * (1 - 1e-8) - 2 * slack - np.finfo(np.float64).tiny
-    return (middle - radius, middle + radius) if (radius > 0).all() else None
+    with np.errstate(all="ignore"):
+        middle = centre @ weight + bias
+        slack = (2 * n + 6) * EPS * (np.abs(centre) @ np.abs(weight) + np.abs(bias))
+        radius = wish * scale * (1 - 1e-8) - 2 * slack - np.finfo(np.float64).tiny
+        low, high = middle - radius, middle + radius
+    sure = (radius > 0) & np.isfinite(low) & np.isfinite(high)
+    return (low, high) if sure.all() else None

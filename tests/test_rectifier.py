@@ -279,6 +279,19 @@ def test_a_single_point_refutes_no_constant():
             assert verdict.holds is not False
 
 
+@pytest.mark.parametrize(("side", "slope"), [(1e-307, 7e306), (1e-300, 1.0), (5e-324, 1e300)])
+def test_a_tiny_box_with_steep_units_is_searched(side, slope):
+    # The squares of these weights overflow, and those of the box's sides underflow.
+    phi = pm.Relu() @ pm.Affine(slope * np.array([[1.0, 2.0], [-1.0, 1.0]]))
+    box = pm.Box([-side, -side], [side, side])
+    verdict = pm.decide(phi, pm.Injective, on=box)
+    assert verdict.holds is False
+    if verdict.witness is not None:
+        assert (verdict.witness.x != verdict.witness.y).any()
+        assert box.contains(np.stack([verdict.witness.x, verdict.witness.y])).all()
+        assert verdict.witness.verify(phi)
+
+
 def test_two_layers_are_bounded_from_both_sides():
     rng = np.random.default_rng(0)
     phi = pm.pipe(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import property as prop
-from ..interval import column_rank, singular_values
+from ..interval import column_rank, scaled, singular_values
 from ..map import Fact
 from ..proof import Reason, Strength
 from ..property import DenseImage, Injective, Lipschitz, LowerLipschitz
@@ -97,16 +97,19 @@ def _kernel_pair(weight: np.ndarray, on: Space, text: str) -> Collision | None:
     kernel = np.eye(len(weight))[zero_rows[0]] if zero_rows.size else _kernel_vector(weight)
     centre = box.centre.ravel()
     room = np.minimum(centre - box.low.ravel(), box.high.ravel() - centre)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         reach = float(np.min(np.where(kernel == 0, inf, np.minimum(room, 1e6) / np.abs(kernel))))
     step = kernel * min(reach, 1.0) * 0.99
     x, y = (centre - step).reshape(box.shape), (centre + step).reshape(box.shape)
+    if (x == y).all():
+        # Far out a step of this size is lost to rounding.
+        return None
     return Collision(x, y, text, exact=bool(zero_rows.size))
 
 
 def _kernel_vector(weight: np.ndarray) -> np.ndarray:
     """A unit vector v with v W near 0."""
-    n, m = weight.shape
+    weight, (n, m) = scaled(weight)[0], weight.shape
     if m >= n:
         return np.linalg.svd(weight, full_matrices=False)[0][:, -1]
     # What a generic vector leaves outside the column space; twice, to lose no digits.

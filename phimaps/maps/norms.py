@@ -10,13 +10,13 @@ from typing import final
 import numpy as np
 import torch
 
-from ..interval import EPS
+from ..interval import EPS, grown, scaled
 from ..map import Fact
 from ..proof import Reason, Strength
 from ..property import Lipschitz, LowerLipschitz
 from ..spaces import Space
 from .images import Pair, Window
-from .spectrum import Torus, coercivity, extremes, grown, scaled, torus
+from .spectrum import Torus, coercivity, extremes, torus
 
 __all__ = ["large_facts"]
 
@@ -152,7 +152,7 @@ class _Norms:
         out_of = np.einsum("ocab,ai,bj->cij", size, *met)
         slack = 1 + 4 * EPS * (size.size + 8)
         value = float(np.sqrt(into.max()) * np.sqrt(out_of.max())) * slack
-        return grown(value + TINY, self.power, True)
+        return float(grown(value + TINY, self.power, True))
 
     def ratios(self) -> tuple[float, float]:
         """|Av| / |v| for two vectors: above the least of all ratios, and below the greatest."""
@@ -160,8 +160,8 @@ class _Norms:
             steps = max(4, min(LANCZOS_STEPS, LANCZOS_ENTRIES // prod(self.shape)))
             flat, steep = self.lanczos(steps)
             self.found = (
-                grown(self._ratio(flat)[1], self.power, True),
-                grown(self._ratio(steep)[0], self.power, False),
+                float(grown(self._ratio(flat)[1], self.power, True)),
+                float(grown(self._ratio(steep)[0], self.power, False)),
             )
         return self.found
 

@@ -13,10 +13,10 @@ from typing import final
 
 import numpy as np
 
-from ..interval import EPS
+from ..interval import EPS, grown, scaled
 from .images import Pair, Window
 
-__all__ = ["Torus", "coercivity", "extremes", "grown", "scaled", "spectrum", "torus"]
+__all__ = ["Torus", "coercivity", "extremes", "spectrum", "torus"]
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -139,22 +139,6 @@ def spectrum(weight: np.ndarray, sizes: Pair, stride: Pair = (1, 1)) -> np.ndarr
     return np.sort(np.concatenate(found))[::-1]
 
 
-def scaled(weight: np.ndarray) -> tuple[np.ndarray, int]:
-    """The weight and a power of 2 taken out of it, so that nothing over- or underflows."""
-    power = int(np.frexp(np.abs(weight).max())[1])
-    return np.ldexp(weight, -power), power
-
-
-def grown(value: float, power: int, up: bool) -> float:
-    """The value times a power of 2, rounded up or down."""
-    with np.errstate(over="ignore", under="ignore"):
-        grown = float(np.ldexp(value, power))
-    if np.isinf(grown):
-        return grown if up or np.isinf(value) else float(np.finfo(np.float64).max)
-    # Among the smallest numbers the shift itself rounds.
-    return grown if grown >= TINY or value == 0 else (TINY if up else 0.0)
-
-
 def _blur(weight: np.ndarray) -> float:
     """How far, in Frobenius norm, the computed matrix at a frequency is from the true one."""
     # Each wave is right to 12 EPS: its angle, below 2π, to 10 EPS and the exponential to 2.
@@ -200,10 +184,8 @@ def extremes(
         low = np.maximum(0.0, (s.T * shrink - residual) * (1 - 2 * EPS))
         top = [max(top[0], float(high[0].max())), max(top[1], float(low[0].max()))]
         least = [min(least[0], float(high[-1].min())), min(least[1], float(low[-1].min()))]
-    return (
-        grown(top[0], power, True), grown(top[1], power, False),
-        grown(least[0], power, True), grown(least[1], power, False),
-    )  # fmt: skip
+    high, low = grown([top[0], least[0]], power, True), grown([top[1], least[1]], power, False)
+    return float(high[0]), float(low[0]), float(high[1]), float(low[1])
 
 
 def coercivity(weight: np.ndarray, sizes: Pair, tap: Pair) -> float:
@@ -251,7 +233,7 @@ def coercivity(weight: np.ndarray, sizes: Pair, tap: Pair) -> float:
         least = min(least, float(low.min()))
         if least <= 0:
             return 0.0
-    return grown(least / spectral * (1 - 4 * EPS), power, False)
+    return float(grown(least / spectral * (1 - 4 * EPS), power, False))
 
 
 def _norms(blocks: np.ndarray) -> np.ndarray:

@@ -149,7 +149,10 @@ class Normalize(FeatureMap):
             yield Injective, why
             yield Homeomorphism, why
         nearest = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
-        r = float(np.linalg.norm(nearest.ravel())) * (1 - 1e-14 * nearest.size)
+        # Beside the greatest coordinate no square overflows.
+        most = float(nearest.max(initial=0.0)) or 1.0
+        r = most * float(np.linalg.norm(nearest.ravel() / most)) * (1 - 1e-14 * nearest.size)
+        r = min(r, np.finfo(np.float64).max)
         if r > 0:
             why = f"|x/|x| - y/|y|| <= |x - y| / r where |x|, |y| >= r = {r:.6g}"
             yield Lipschitz(float(np.nextafter(1 / r, inf)) * (1 + 1e-15)), why
@@ -164,7 +167,8 @@ class Normalize(FeatureMap):
         centre = np.where(box.centre == 0, box.high / 2 + box.centre / 2, box.centre)
         centre = np.where(np.isinf(centre), 1.0, centre)
         # Few digits make the product below exact.
-        short = np.asarray(centre, dtype=np.float32).astype(np.float64)
+        with np.errstate(over="ignore"):
+            short = np.asarray(centre, dtype=np.float32).astype(np.float64)
         exact = bool(np.isfinite(short).all() and box.contains(short[None])[0] and short.any())
         centre = short if exact else centre
         for power in range(2, 28 if exact else 40):

@@ -31,8 +31,9 @@ def outward(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
         error = (a - (total - back)) + (b - back)
     finite = np.isfinite(a) & np.isfinite(b)
     error = np.where(finite, error, 0.0)
-    low = np.where(error < 0, np.nextafter(total, -inf), total)
-    high = np.where(error > 0, np.nextafter(total, inf), total)
+    with np.errstate(over="ignore"):
+        low = np.where(error < 0, np.nextafter(total, -inf), total)
+        high = np.where(error > 0, np.nextafter(total, inf), total)
     # What overflows lies beyond the greatest number.
     over = finite & np.isinf(total)
     return np.where(over & (total > 0), MOST, low), np.where(over & (total < 0), -MOST, high)

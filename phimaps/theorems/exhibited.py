@@ -26,6 +26,7 @@ from ..property import (
     Property,
 )
 from ..spaces import Box, Space
+from ..spaces.rounding import norms as lengths
 from ..theorem import Case, Condition, Numbers, theorem
 
 # Beyond this many coordinates, points are not tried.
@@ -35,6 +36,8 @@ ROUNDS = 10
 # Compositions of more steps are looked at only at the pairs first drawn.
 DEEP = 24
 UP, DOWN = np.inf, -np.inf
+# Beyond this the search goes no farther at once, so that a few steps added up do not overflow.
+FARTHEST, MOST = 1e300, np.finfo(np.float64).max
 
 Enclosure = tuple[np.ndarray, np.ndarray]
 
@@ -114,7 +117,9 @@ def interval_of_distance(on: Space, x: np.ndarray, y: np.ndarray) -> tuple[float
     if not on.euclidean:
         d = float(on.distance(x[None], y[None])[0])
         return d * (1 - 1e-12), d * (1 + 1e-12)
-    return norms((np.nextafter((x - y).ravel(), DOWN), np.nextafter((x - y).ravel(), UP)))
+    with np.errstate(over="ignore"):
+        gap = (x - y).ravel()
+    return norms((np.nextafter(gap, DOWN), np.nextafter(gap, UP)))
 
 
 def ratio(on: Space, x: np.ndarray, y: np.ndarray, gap: Enclosure) -> tuple[float, float]:
@@ -183,7 +188,8 @@ def _evolved(
     """The steepest pairs, or the flattest, after a few rounds of moving and turning the best."""
     rng = np.random.default_rng(3)
     low, high = (np.asarray(b, dtype=float) for b in case.on.bounds())
-    spread = np.ptp(x, axis=0)
+    with np.errstate(over="ignore"):
+        spread = np.minimum(np.ptp(x, axis=0), FARTHEST)
     slope = sign * _slopes(case, x, y)
     for step in range(ROUNDS if case.on.infinite else 0):
         slope = np.where(np.isfinite(slope), slope, -np.inf)
@@ -193,11 +199,12 @@ def _evolved(
         move = rng.standard_normal(a.shape) * spread * 0.5 ** (step + 1) * few
         # Far pairs also draw nearer, and all turn a little.
         draw = rng.choice([1.0, 0.3, 0.03], (len(a), *[1] * (a.ndim - 1)))
-        way = (b - a) * draw
-        reach = np.linalg.norm(rows(way), axis=1).reshape(draw.shape)
-        turn = rng.standard_normal(a.shape) * reach * 0.5 ** (step / 2) / np.sqrt(case.on.size)
-        a = np.clip(a + move, low, high)
-        b = np.clip(a + way + turn, low, high)
+        with np.errstate(over="ignore", invalid="ignore"):
+            way = np.clip((b - a) * draw, -FARTHEST, FARTHEST)
+            reach = lengths(rows(way)).reshape(draw.shape) / np.sqrt(case.on.size)
+            turn = rng.standard_normal(a.shape) * reach * 0.5 ** (step / 2)
+            a = np.clip(np.clip(a + move, -MOST, MOST), low, high)
+            b = np.clip(np.clip(a + way + turn, -MOST, MOST), low, high)
         kept = case.on.contains(a) & case.on.contains(b) & (rows(a) != rows(b)).any(axis=1)
         a, b = a[kept], b[kept]
         if len(a):
@@ -253,7 +260,8 @@ def _bends(case: Case) -> bool:
     x = points(case.on)
     for a, b in pairwise(x[np.random.default_rng(2).permutation(len(x))][: _few(case, 32)]):
         middle = a / 2 + b / 2
-        exact = np.array_equal(middle - a, b - middle) and np.array_equal(2 * middle - a, b)
+        with np.errstate(over="ignore", invalid="ignore"):
+            exact = np.array_equal(middle - a, b - middle) and np.array_equal(2 * middle - a, b)
         if not exact or np.array_equal(a, b) or not certainly(case.on, a, middle, b):
             continue
         parts = [enclosure(case.map, p) for p in (a, middle, b)]
@@ -295,8 +303,13 @@ def _moves(case: Case) -> bool:
 
 def _scales(case: Case) -> bool:
     def scaled(factor: float) -> Callable[[np.ndarray], Space]:
-        # Multiplication by a power of two is exact where nothing underflows, see `points`.
-        return lambda x: Box(x * factor, x * factor)
+        def at(x: np.ndarray) -> Space:
+            # A power of two times x is exact where nothing underflows, see `points`; a box takes
+            # what overflows for all that lies beyond the greatest number.
+            with np.errstate(over="ignore"):
+                return Box(x * factor, x * factor)
+
+        return at
 
     degree = float(case.about)
     # Of these degrees the powers of two are exact.

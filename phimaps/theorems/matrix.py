@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..interval import multiply, singular_values
+from ..interval import multiply, norm_bound, singular_values
 from ..map import Compose, pipe
 from ..maps.pointwise import CRelu
 from ..maps.pool import AvgPool2d
@@ -69,7 +69,7 @@ def _singular(case: Case) -> tuple[np.ndarray, np.ndarray]:
             # The factor covers the rounding of these few operations themselves.
             size = np.maximum(np.abs(low), np.abs(high))
             radius = (high - low) + 8 * np.finfo(np.float64).eps * size
-            slack = float(np.linalg.norm(radius)) * (1 + 1e-9)
+            slack = norm_bound(radius)
         if not np.isfinite(middle).all() or not np.isfinite(slack):
             least, most = np.zeros(n), np.full(n, np.inf)
         else:

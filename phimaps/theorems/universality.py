@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from ..interval import singular_values
+from ..interval import norm_bound, singular_values
 from ..models import Linear, Pullback
 from ..proof import Strength
 from ..property import Continuous, Injective, Universal
@@ -32,7 +32,7 @@ def _affinely_independent(case: Case) -> bool:
         return False
     low, high = (np.stack(side) for side in zip(*known, strict=True))
     middle = low / 2 + high / 2
-    radius = float(np.linalg.norm(np.maximum(high - middle, middle - low))) * (1 + 1e-9)
+    radius = norm_bound(np.maximum(high - middle, middle - low)) * (1 + 1e-9)
     matrix = np.concatenate([np.ones((len(middle), 1)), middle], axis=1)
     if matrix.shape[0] > matrix.shape[1]:
         return False
