@@ -38,6 +38,7 @@ COMPOSITES = {
     "compose": lambda: pm.Tanh() @ pm.Standardize(),
     "concat": lambda: pm.Identity() & pm.Abs(),
     "tensor": lambda: pm.Standardize() * pm.Identity(),
+    "sketched tensor": lambda: pm.TensorProductSketch((pm.Standardize(), pm.Identity()), 4),
     "sum": lambda: pm.Identity() + pm.Relu(),
     "difference": lambda: pm.Exp() - pm.Standardize(),
     "scale": lambda: 2 * pm.Tanh(),

@@ -25,6 +25,7 @@ from ..maps import (
     powers,
     radial,
     sorting,
+    tensor_product_sketch,
     vector,
 )
 
@@ -335,6 +336,21 @@ def _tensor(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
     out = np.empty(int(np.prod([len(v) for v in values])), dtype=object)
     for i, factors in enumerate(itertools.product(*values)):
         out[i] = mpmath.fprod(factors)
+    return out
+
+
+@formula(tensor_product_sketch.TensorProductSketch)
+def _sketched_tensor(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    values = [evaluate(part, x).ravel() for part in phi.maps]
+    if np.prod([float(len(v)) for v in values]) > 1e5:
+        raise Unknown("many products")
+    places = [phi.places(i, len(v)) for i, v in enumerate(values)]
+    out = np.array([mpmath.mpf(0)] * phi.n_components, dtype=object)
+    for entry in np.ndindex(*map(len, values)):
+        at = sum(p[i] for (p, _), i in zip(places, entry, strict=True)) % phi.n_components
+        signs = (s[i] for (_, s), i in zip(places, entry, strict=True))
+        factors = (v[i] for v, i in zip(values, entry, strict=True))
+        out[at] += mpmath.fprod([*map(float, signs), *factors])
     return out
 
 
