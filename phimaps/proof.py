@@ -95,7 +95,8 @@ class Proof:
         own = self.witness
         if not isinstance(own, AnnihilatingMeasure) or any(p.witness is own for p in self.because):
             return ""
-        return f": {own}"
+        why = "" if own.because == self.reason.text else f", as {own.because}"
+        return f": {own}{why}"
 
     def lines(self, depth: int = 0) -> Iterator[tuple[int, str]]:
         """The tree as (depth, line)."""

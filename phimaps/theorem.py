@@ -49,9 +49,11 @@ class Premise:
 
     Parameters
     ----------
-    where : {"self", "each", "first", "rest", "last", "pivot", "others", "before", "derived"}
-        The map itself, or which of its parts; "before" are those before the pivot. A row with a
-        pivot is tried with every part. "derived" is another map, made from this one.
+    where : str
+        "self": the map itself; "each", "first", "rest", "last", "pivot", "others", "before": which
+        of its parts, "before" are those before the pivot; "features", "inner": the first, the last
+        part of each of its parts. A row with a pivot is tried with every part. "derived" is another
+        map, made from this one.
     claim : Property
         Where it is about something else too, that is what the conclusion is about.
     make : callable, optional
@@ -88,6 +90,9 @@ class Premise:
             return parts[:pivot]
         if self.where == "others":
             return [p for i, p in enumerate(parts) if i != pivot]
+        if self.where in ("features", "inner"):
+            place = 0 if self.where == "features" else -1
+            return [inside[place] for p in parts if (inside := p.map.parts(p.arrives.outer))]
         chosen = {"each": slice(None), "first": slice(1), "rest": slice(1, None)}
         return parts[chosen.get(self.where, slice(-1, None))]
 

@@ -30,7 +30,9 @@ enclosure of what reaches the part, and if it exhibits, on a set that is certain
 constant is at most L, `~Lipschitz(L)` that it is at least L; for `LowerLipschitz` and `Smooth` it
 is the other way round. Numbers are rounded so that the claim stays true.
 
-A row about `FeatureMap` holds for every map. "One part" means that the row is tried with each part.
+A row about `FeatureMap` holds for every map, one about `Kernel` for every kernel. The first step of
+a kernel of features k(φ(x), φ(y)) is φ, the last is k. "One part" means that the row is tried with
+each part.
 
 ## The properties
 """
@@ -43,6 +45,8 @@ WHERE = {
     "pivot": "one part",
     "others": "each other part",
     "before": "each step before it",
+    "features": "the first step of each part",
+    "inner": "the last step of each part",
     "derived": "the map made from it in the statement",
 }
 
@@ -84,7 +88,10 @@ def _cell(text: str) -> str:
 
 
 def _row(row: Theorem) -> Iterator[str]:
-    yield f"**{row.name}** ({row.about.__name__}): {row.statement}."
+    kind = row.about.__name__
+    if row.about.__module__.startswith("phimaps.kernels") and kind != "Kernel":
+        kind = f"kernels.{kind}"
+    yield f"**{row.name}** ({kind}): {row.statement}."
     wanted = [_premise(p) for p in row.given]
     if wanted:
         yield "  If " + "; ".join(wanted) + "."

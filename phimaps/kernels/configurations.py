@@ -102,12 +102,13 @@ def collinear(on: Space, n: int) -> np.ndarray | None:
     low, high, point = box if isinstance(box, tuple) else (box.low, box.high, _low(box))
     low = np.where(np.isfinite(low), low, np.minimum(high, 1.0) - 1.0)
     high = np.where(np.isfinite(high), high, low + n + 1.0)
-    axis = tuple(map(int, np.unravel_index(int(np.argmax(high - low)), on.shape)))
-    if not high[axis] > low[axis]:
+    axis = int(np.argmax(high - low))
+    first, width = float(np.ravel(low)[axis]), float(np.ravel(high - low)[axis])
+    if not width > 0:
         return None
-    step = 2.0 ** floor(np.log2(min((high[axis] - low[axis]) / (n + 1), 1.0)))
+    step = 2.0 ** floor(np.log2(min(width / (n + 1), 1.0)))
     points = np.tile(np.asarray(point, dtype=np.float64), (n, *[1] * len(on.shape)))
-    points[(slice(None), *axis)] = step * (ceil(low[axis] / step) + np.arange(n))
+    points.reshape(n, -1)[:, axis] = step * (ceil(first / step) + np.arange(n))
     return _first(on, [points])
 
 

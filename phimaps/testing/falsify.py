@@ -8,15 +8,17 @@ from math import inf
 from typing import Any
 
 from ..errors import OperandError, ParameterError
+from ..kernels import Kernel
 from ..map import as_map, show
 from ..proof import Verdict
 from ..property import Property
 from ..spaces import Space
-from ..witness import Collision
+from ..witness import Witness
 from .collide import injective
 from .density import about, subject, universal
 from .embedding import approximately_invariant, homeomorphism, uap_invariant
 from .evidence import Counterexample, undefined_point
+from .gram import KERNEL_ATTACKS, attack
 from .image import onto, proper
 from .metric import bounded, lipschitz
 from .probe import Probe
@@ -89,7 +91,7 @@ def falsify(
     on: Space | None = None,
     random_state: int = 0,
     budget: float = 1.0,
-    witness: Collision | None = None,
+    witness: Witness | None = None,
     probe: Probe | None = None,
 ) -> Counterexample | None:
     """Try to contradict a signed claim by computation, without the library's own reasoning.
@@ -101,7 +103,7 @@ def falsify(
 
     Parameters
     ----------
-    phi : FeatureMap, or model class pulled back
+    phi : FeatureMap, model class pulled back, or Kernel
         Closed, or fitted.
     goal : Property
         The claim: ``pm.Injective``, ``~pm.Injective``, ``pm.Lipschitz(2.0)``, ``~pm.Lipschitz(2)``.
@@ -110,9 +112,9 @@ def falsify(
     random_state : int, default 0
     budget : float, default 1
         Scales the search; 1 takes some tens of milliseconds for a small map.
-    witness : Collision, optional
-        Of two points that φ merges, for ``~Injective``, ``~Universal`` and others that it settles:
-        the witness to test instead.
+    witness : Collision or AnnihilatingMeasure, optional
+        Two points that φ merges, or a measure that a kernel does not see, for ``~Injective``,
+        ``~Universal`` and others that it settles: the witness to test instead.
     probe : Probe, optional
         To share evaluations between several attacks on one map and space.
 
@@ -123,7 +125,7 @@ def falsify(
     Raises
     ------
     OperandError
-        When `goal` is not a property.
+        When `goal` is not a property, or not one that there is an attack on.
     ParameterError
         When no space is given and the map fixes none, or a model class is missing.
 
@@ -143,12 +145,13 @@ def falsify(
             need="a signed property, such as pm.Injective or ~pm.Lipschitz(2.0)",
             do="falsify(phi, pm.Injective, on=space)",
         )
-    if claim.name not in ATTACKS:
+    attacks = KERNEL_ATTACKS if isinstance(phi, Kernel) else ATTACKS
+    if claim.name not in attacks:
         raise OperandError(
             f"There is no attack on {claim.name}.",
-            got=repr(claim),
-            need=", ".join(ATTACKS),
-            do="add one to phimaps.testing.falsify.ATTACKS",
+            got=f"{claim!r} of {show(phi)}",
+            need=", ".join(attacks),
+            do="falsify another claim, or add an attack to the table that has these",
         )
     on = on if on is not None else getattr(phi, "domain", None)
     if on is None:
@@ -158,6 +161,8 @@ def falsify(
             need="a phimaps space of the map's inputs",
             do="falsify(phi, goal, on=pm.Box(low, high))",
         )
+    if isinstance(phi, Kernel):
+        return attack(phi, on, claim, witness, random_state, budget, probe)
     inner, model = subject(phi) if hasattr(phi, "facts") else (as_map(phi), None)
     probe = probe if probe is not None else Probe(inner, on, random_state, budget)
     if claim.holds and (missing := undefined_point(probe)) is not None:
@@ -171,7 +176,7 @@ def falsify(
                 need="F @ phi",
                 do="falsify(pm.models.MLP() @ phi, pm.Universal, on=space)",
             )
-        return universal(probe, claim, number, model, witness)
+        return universal(probe, claim, number, model, witness)  # type: ignore[arg-type]
     if claim.name in WITNESSED:
         return ATTACKS[claim.name](probe, claim, number, witness)  # type: ignore[call-arg]
     if claim.name == "Smooth":

@@ -4,6 +4,8 @@ from . import embedding as embedding
 from . import exhibited as exhibited
 from . import finite as finite
 from . import flat as flat
+from . import kernel_algebra as kernel_algebra
+from . import kernels as kernels
 from . import matrix as matrix
 from . import metric as metric
 from . import onto as onto
