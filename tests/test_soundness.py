@@ -9,6 +9,7 @@ import phimaps as pm
 from phimaps.errors import DomainError, UnboundError
 from phimaps.maps.affine import Standardize
 from phimaps.search import Search
+from phimaps.spaces import Product
 from phimaps.testing import Probe, falsify
 from phimaps.testing.campaign import QUESTIONS, Tally, campaign
 from phimaps.testing.descent import extreme_ratio
@@ -263,6 +264,12 @@ TRUE = [
     (pm.Exp(), pm.ApproximatelyUAPInvariant, pm.Euclidean(1)),
     (pm.Identity() & Floor(), pm.ApproximatelyUAPInvariant, pm.Box([-2.5], [2.5])),
     (Wrap(), ~pm.ApproximatelyUAPInvariant, pm.Box([0.0], [1.5])),
+    # The lower end of the segment is rounded outward, and is no open end.
+    (
+        pm.Relu() & pm.Identity(),
+        pm.Proper,
+        Product((pm.NonNegative(1), pm.Subspace([[1.0]], [-1.95], pm.Box([-0.5], [0.5])))),
+    ),
 ]
 
 

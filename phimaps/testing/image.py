@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..property import Property
+from ..spaces import Product, Space
 from .descent import WIDEST, derivatives, solve
 from .evidence import Counterexample, norm_bounds
 from .precise import traced
@@ -19,9 +20,9 @@ __all__ = ["onto", "proper"]
 REACHED = 1e-6
 # Sizes of the targets.
 SIZES = (1e-3, 1.0, 30.0, 1e4)
-# How many targets are tried before the others.
 # How far out a claim that something is missed has to fail.
 OUT = (1e9, 1e14)
+# How many targets are tried before the others.
 FEW = 3
 # How far out properness is tested; a logarithm grows sevenfold over this.
 RADII = (1e1, 1e3, 1e6, 1e12, 1e40)
@@ -187,7 +188,7 @@ def _stays(probe: Probe) -> tuple[list[np.ndarray], float] | None:
 def _to_open_ends(probe: Probe) -> list[np.ndarray]:
     """Points nearer and nearer to values that a coordinate has as bounds and does not take."""
     found: list[list[np.ndarray]] = [[] for _ in RADII]
-    for bounds, attained, sign in zip(probe.on.bounds(), probe.on.attains(), (1, -1), strict=True):
+    for bounds, attained, sign in zip(probe.on.bounds(), _ends(probe.on), (1, -1), strict=True):
         for place in zip(*np.nonzero(np.isfinite(bounds) & ~attained), strict=True):
             end = float(bounds[place])
             for base in probe.special[:8]:
@@ -200,6 +201,19 @@ def _to_open_ends(probe: Probe) -> list[np.ndarray]:
     steps = [np.stack(points) for points in found]
     ok = np.logical_and.reduce([probe.on.contains(p) for p in steps])
     return [p[ok] for p in steps]
+
+
+def _ends(on: Space) -> tuple[np.ndarray, np.ndarray]:
+    """Which bounds are no open ends.
+
+    Those of a closed space are none, although a bound that was rounded outward is not attained.
+    """
+    if on.is_closed:
+        return np.ones(on.shape, dtype=bool), np.ones(on.shape, dtype=bool)
+    if isinstance(on, Product):
+        low, high = zip(*map(_ends, on.parts), strict=True)
+        return np.concatenate(low), np.concatenate(high)
+    return on.attains()
 
 
 def _bounded(probe: Probe, steps: list[np.ndarray]) -> tuple[list[np.ndarray], float] | None:
