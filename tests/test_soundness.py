@@ -266,7 +266,7 @@ TRUE = [
     (Wrap(), ~pm.ApproximatelyUAPInvariant, pm.Box([0.0], [1.5])),
     # The lower end of the segment is rounded outward, and is no open end.
     (
-        pm.Relu() & pm.Identity(),
+        pm.Relu(),
         pm.Proper,
         Product((pm.NonNegative(1), pm.Subspace([[1.0]], [-1.95], pm.Box([-0.5], [0.5])))),
     ),
