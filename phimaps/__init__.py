@@ -5,6 +5,7 @@ F_φ = {f∘φ : f ∈ F}. Every map here is a scikit-learn transformer, a diffe
 and a mathematical object whose properties are proved, refuted by a witness, or unknown.
 """
 
+from . import check as check
 from . import kernels as kernels
 from . import models as models
 from . import property as property
@@ -48,6 +49,7 @@ from .maps.clipped import Softshrink as Softshrink
 from .maps.column import col as col
 from .maps.columns import Columns as Columns
 from .maps.conv import Conv2d as Conv2d
+from .maps.empirical_kernel import EmpiricalKernelMap as EmpiricalKernelMap
 from .maps.explicit_polynomial import ExplicitPolynomial as ExplicitPolynomial
 from .maps.filters import PatchPCAConv2d as PatchPCAConv2d
 from .maps.filters import RandomConv2d as RandomConv2d
@@ -68,6 +70,9 @@ from .maps.jumps import Hardshrink as Hardshrink
 from .maps.jumps import Step as Step
 from .maps.normalization import LayerNorm as LayerNorm
 from .maps.normalization import Softmax as Softmax
+from .maps.nystrom import Nystrom as Nystrom
+from .maps.piecewise_linear import LinearInterpolation as LinearInterpolation
+from .maps.piecewise_linear import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
 from .maps.pointwise import Abs as Abs
 from .maps.pointwise import CRelu as CRelu
 from .maps.pointwise import Exp as Exp
@@ -94,11 +99,12 @@ from .maps.product_sketch import RademacherProducts as RademacherProducts
 from .maps.quantile import Quantile as Quantile
 from .maps.radial import RmsNorm as RmsNorm
 from .maps.radial import Squash as Squash
+from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort
 from .maps.spline import Spline as Spline
+from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts
 from .maps.tensor_sketch import TensorSketch as TensorSketch
-from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.unit import UnitNorm as UnitNorm
 from .maps.vector import Flatten as Flatten
 from .maps.vector import Identity as Identity

@@ -1,6 +1,8 @@
 """Kernels k: X × X → R, their algebra, and what is known about them."""
 
 from .algebra import as_operand as as_operand
+from .arccosine import NTK as NTK
+from .arccosine import ArcCosine as ArcCosine
 from .around import Power as Power
 from .around import Pullback as Pullback
 from .around import Scaled as Scaled
@@ -16,6 +18,7 @@ from .dot import PolynomialKernel as PolynomialKernel
 from .histogram import AdditiveChi2 as AdditiveChi2
 from .histogram import Chi2 as Chi2
 from .histogram import Intersection as Intersection
+from .histogram import SkewedChi2 as SkewedChi2
 from .joint import Product as Product
 from .joint import Sum as Sum
 from .separable import Laplacian as Laplacian

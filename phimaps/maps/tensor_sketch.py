@@ -171,6 +171,7 @@ class TensorSketch(PolynomialSketch):
     def _sketch(
         self, rng: np.random.Generator, d: int, groups: list[Group], constant: float, linear: float
     ) -> FeatureMap:
+        groups = [part for group in groups for part in _quick(*group)]
         buckets = [rng.integers(0, width, (k, d)) for k, width, _ in groups]
         bucket = np.concatenate([*buckets, np.zeros((0, d), dtype=int)])
         sign = rng.choice(np.array([-1, 1], dtype=np.int8), bucket.shape)
@@ -179,3 +180,27 @@ class TensorSketch(PolynomialSketch):
     @classmethod
     def example(cls) -> FeatureMap:
         return cls(coef0=1.0, n_components=9)
+
+
+# Below this width any length is quick enough.
+NARROW = 64
+
+
+def _quick(degree: int, width: int, scale: float) -> Iterator[Group]:
+    """The group in parts whose widths have prime factors of at most 5, as the FFT likes them.
+
+    A width of 3311 = 7 · 11 · 43 takes it thirteen times as long as one of 3240. Each column counts
+    as before, so the parts estimate what the group does.
+    """
+    while width > NARROW:
+        part = max(
+            2**a * 3**b * 5**c
+            for a in range(width.bit_length())
+            for b in range(width.bit_length())
+            for c in range(width.bit_length())
+            if 2**a * 3**b * 5**c <= width
+        )
+        yield degree, part, scale
+        width -= part
+    if width:
+        yield degree, width, scale

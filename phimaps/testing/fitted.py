@@ -52,11 +52,11 @@ def _yeo_johnson(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
 
 @formula(chi2.AdditiveChi2)
 def _additive_chi2(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
-    step, flat = mpmath.mpf(float(phi.interval)), x.ravel()
+    step, flat = mpmath.mpf(phi.step), x.ravel()
     if any(v < 0 for v in flat):
         raise Undefined
     rows = [[mpmath.sqrt(step * v) for v in flat]]
-    for j in range(1, phi.steps):
+    for j in range(1, phi.sample_steps):
         size = 2 * step / mpmath.cosh(mpmath.pi * j * step)
         for wave in (mpmath.cos, mpmath.sin):
             rows.append(
