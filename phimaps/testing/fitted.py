@@ -7,8 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from ..maps import bins, chi2, functions, polynomial, power_transform, quantile, spline, unit
-from .precise import FORMULAS, Precise, Undefined, Unknown, _bounded, _each, formula, mpmath
+from ..kernels import RBF
+from ..maps import (
+    bins,
+    chi2,
+    empirical_kernel,
+    functions,
+    polynomial,
+    power_transform,
+    quantile,
+    spline,
+    unit,
+)
+from .precise import (
+    FORMULAS,
+    Precise,
+    Undefined,
+    Unknown,
+    _bounded,
+    _bounded_exp,
+    _each,
+    formula,
+    mpmath,
+)
 
 __all__: list[str] = []
 
@@ -63,6 +84,27 @@ def _additive_chi2(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
                 [mpmath.sqrt(size * v) * wave(j * step * mpmath.log(v)) if v else v for v in flat]
             )
     return np.array([v for row in rows for v in row], dtype=object)
+
+
+@formula(empirical_kernel.EmpiricalKernelMap)
+def _empirical(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    kernel = phi.kernel
+    if not isinstance(kernel, RBF):
+        raise Unknown(type(kernel).__name__)
+    if kernel.length_scale is None:
+        rates = [mpmath.mpf(float(kernel.gamma))] * len(x)
+    else:
+        scales = np.broadcast_to(np.asarray(kernel.length_scale, dtype=np.float64), len(x))
+        rates = [1 / (2 * mpmath.mpf(float(v)) ** 2) for v in scales]
+    out: list[Any] = []
+    for z, row in zip(phi.array("landmarks"), phi.array("factor"), strict=True):
+        gaps = [c * (t - mpmath.mpf(float(v))) ** 2 for c, t, v in zip(rates, x, z, strict=True)]
+        # Forward substitution: the features y have y Lᵀ = k(x, Z).
+        rest = _bounded_exp(-sum(gaps)) - sum(
+            mpmath.mpf(float(row[i])) * y for i, y in enumerate(out)
+        )
+        out.append(rest / mpmath.mpf(float(row[len(out)])))
+    return np.array(out, dtype=object)
 
 
 @formula(polynomial.Polynomial)
