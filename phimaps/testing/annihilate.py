@@ -36,13 +36,13 @@ MERGED = "two points that the sections merge"
 class Section(FeatureMap):
     """x ↦ (k(x, z_1), ..., k(x, z_m), k(x, x)): what the anchors z show of a kernel."""
 
-    kernel: Any
+    of: Any
     anchors: Any
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         z = torch.from_numpy(self.anchors).to(x)
-        rows = self.kernel.between(x, z)
-        return torch.cat([rows, self.kernel.diagonal(x)[:, None]], dim=1)
+        rows = self.of.between(x, z)
+        return torch.cat([rows, self.of.diagonal(x)[:, None]], dim=1)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (len(self.anchors) + 1,)
@@ -51,7 +51,7 @@ class Section(FeatureMap):
 @formula(Section)
 def _section(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
     anchors = [np.vectorize(mpmath.mpf, otypes=[object])(z) for z in phi.anchors]
-    return np.array([value(evaluate, phi.kernel, x, z) for z in [*anchors, x]], dtype=object)
+    return np.array([value(evaluate, phi.of, x, z) for z in [*anchors, x]], dtype=object)
 
 
 @final

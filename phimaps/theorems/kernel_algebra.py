@@ -13,6 +13,7 @@ import numpy as np
 
 from ..kernels import Constant, Power, Product, Pullback, Scaled, Sum
 from ..map import combinators
+from ..maps.vector import Identity
 from ..property import (
     Characteristic,
     Continuous,
@@ -57,15 +58,7 @@ theorem(
     statement="strictly positive definite plus positive definite is strictly positive definite",
     source="c'(K + L)c >= c'Kc > 0",
 )
-for claim, why in (
-    (Universal, "H_k is contained in H_(k + l), which consists of continuous functions"),
-    (NonVanishing, "H_k is contained in H_(k + l)"),
-    (
-        Characteristic,
-        "the square of the distance of the embeddings is the sum of those of the parts, and the "
-        "measures that the sum embeds are embedded by each part",
-    ),
-):
+for claim in (Universal, NonVanishing):
     theorem(
         f"kernel-sum-{slug(claim)}",
         claim,
@@ -74,8 +67,20 @@ for claim, why in (
         Premise("others", PositiveDefinite),
         Premise("others", Continuous),
         statement="adding a continuous positive definite kernel loses no function",
-        source=why,
+        source="H_k is contained in H_(k + l), which consists of continuous functions",
     )
+theorem(
+    "kernel-sum-characteristic",
+    Characteristic,
+    Sum,
+    Premise("pivot", Characteristic),
+    Premise("others", PositiveDefinite),
+    statement="adding a positive definite kernel merges no measures",
+    source=(
+        "the square of the distance of two embeddings is the sum of those of the parts, and what "
+        "the sum embeds each part embeds"
+    ),
+)
 
 
 def _constant(case: Case) -> bool:
@@ -90,11 +95,10 @@ theorem(
     Premise("each", Continuous),
     Premise("others", PositiveDefinite),
     Condition("another part is a constant", _constant),
-    Condition("the space is compact", is_compact),
-    statement="a characteristic kernel plus a constant is universal on a compact space",
+    statement="a characteristic kernel plus a constant is universal",
     source=(
-        "a signed measure ν that annihilates the sum has ν(K)² = 0 and ∫∫ k dν dν = 0, so its "
-        "halves have one mass and one embedding, so ν = 0: by Hahn-Banach and Riesz"
+        "a signed measure ν on a compact C that annihilates the sum has ν(C)² = 0 and ∫∫ k dν dν = "
+        "0, so its halves have one mass and one embedding, so ν = 0 (Hahn-Banach, Riesz)"
     ),
 )
 
@@ -146,7 +150,9 @@ def _pulled(case: Case) -> bool:
 
 
 def _together(case: Case) -> Any:
-    return combinators["&"](tuple(p.map.map for p in case.parts))
+    """(φ_1, ..., φ_m), with the identity for a factor that is no kernel of features."""
+    maps = (p.map.map if isinstance(p.map, Pullback) else Identity() for p in case.parts)
+    return combinators["&"](tuple(maps))
 
 
 theorem(
@@ -241,27 +247,28 @@ theorem(
     statement="injective features keep different points different",
     source="its matrices are matrices of the kernel at different points",
 )
-for claim, why in (
-    (
-        Universal,
-        "φ is a homeomorphism of a compact C onto φ(C); approximate g∘φ⁻¹ on φ(C) by f in H_k",
+theorem(
+    "kernel-pullback-universal",
+    Universal,
+    Pullback,
+    Premise("last", Universal),
+    Premise("first", Continuous),
+    Premise("first", Injective),
+    statement="a continuous injective map loses no function",
+    source="φ is a homeomorphism of a compact C onto φ(C); approximate g∘φ⁻¹ on φ(C) by f in H_k",
+)
+theorem(
+    "kernel-pullback-characteristic",
+    Characteristic,
+    Pullback,
+    Premise("last", Characteristic),
+    Premise("first", Injective),
+    statement="an injective Borel map merges no measures",
+    source=(
+        "the images of P and Q under φ have one embedding, so they agree, and so do P and Q: φ "
+        "sends Borel sets to Borel sets (Lusin and Souslin)"
     ),
-    (
-        Characteristic,
-        "the images of P and Q under φ have the same embedding, so they agree, and so do P and Q: "
-        "an injective continuous map sends Borel sets to Borel sets (Lusin and Souslin)",
-    ),
-):
-    theorem(
-        f"kernel-pullback-{slug(claim)}",
-        claim,
-        Pullback,
-        Premise("last", claim),
-        Premise("first", Continuous),
-        Premise("first", Injective),
-        statement="a continuous injective map loses no function",
-        source=why,
-    )
+)
 for claim in (StrictlyPositiveDefinite, Characteristic):
     theorem(
         f"kernel-pullback-merging-not-{slug(claim)}",
@@ -291,10 +298,6 @@ for claim, why in (
         NonVanishing,
         "C ⊂ φ(K) has a compact preimage, and f∘φ has a zero there where f has one in C",
     ),
-    (
-        Characteristic,
-        "measures on φ(K) are images of measures on K, under a Borel selection of preimages",
-    ),
 ):
     theorem(
         f"kernel-pullback-not-{slug(claim)}",
@@ -307,3 +310,12 @@ for claim, why in (
         source=why,
         carry=nothing,
     )
+theorem(
+    "kernel-pullback-not-characteristic",
+    ~Characteristic,
+    Pullback,
+    Premise("last", ~Characteristic),
+    statement="measures that are merged at features that are reached come from measures on K",
+    source="by a measurable choice of preimages under φ (von Neumann)",
+    carry=nothing,
+)
