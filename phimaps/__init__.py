@@ -68,6 +68,7 @@ from .maps.functions import Log1p as Log1p
 from .maps.functions import Shift as Shift
 from .maps.jumps import Hardshrink as Hardshrink
 from .maps.jumps import Step as Step
+from .maps.kernel_features import KernelFeatures as KernelFeatures
 from .maps.normalization import LayerNorm as LayerNorm
 from .maps.normalization import Softmax as Softmax
 from .maps.nystrom import Nystrom as Nystrom
@@ -96,11 +97,17 @@ from .maps.powers import Sin as Sin
 from .maps.powers import Sqrt as Sqrt
 from .maps.product_sketch import ProductSketch as ProductSketch
 from .maps.product_sketch import RademacherProducts as RademacherProducts
+from .maps.projections import CountSketch as CountSketch
+from .maps.projections import GaussianProjection as GaussianProjection
+from .maps.projections import SparseProjection as SparseProjection
+from .maps.projections import Srht as Srht
 from .maps.quantile import Quantile as Quantile
 from .maps.radial import RmsNorm as RmsNorm
 from .maps.radial import Squash as Squash
 from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort
+from .maps.sparse_linear import SignedHadamard as SignedHadamard
+from .maps.sparse_linear import SparseLinear as SparseLinear
 from .maps.spline import Spline as Spline
 from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts

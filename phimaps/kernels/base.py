@@ -167,10 +167,65 @@ class Kernel(Parametric, ABC):
         return gram(self, X, Y)
 
     def features(
-        self, n_components: int | None = None, method: str = "auto", **options: Any
+        self,
+        n_components: int | None = None,
+        method: str = "auto",
+        *,
+        error: float | None = None,
+        confidence: float = 0.95,
+        on: Any = None,
+        random_state: Any = 0,
+        **options: Any,
     ) -> Any:
-        """A feature map whose inner products are, or estimate, this kernel."""
-        return joined["features"](self, n_components, method, **options)
+        """A feature map whose inner products are, or estimate, this kernel.
+
+        Sums become concatenations, in which exact parts keep their width and the others share out
+        the rest; multiples and pull-backs stay what they are; products of stationary kernels draw
+        the sum of their frequencies, other products are tensor products where those are exact or
+        nearly so, and sketches of them else.
+
+        Parameters
+        ----------
+        n_components : int, optional
+            The greatest number of features. Default: the width of the rows for kernels that have
+            exact features of that width, else 100; with an `error`, 16384.
+        method : str, default "auto"
+            "exact", "fourier", "sketch", "tensorsketch", "positive", "maclaurin", "relu", "ntk",
+            "chi2", "projection" or "nystrom", where it serves the kernel; the last one serves all.
+        error : float, optional
+            The greatest relative error √(Σ e² / Σ k²) over all pairs of rows of `on`. The number of
+            features is found by widening the map until its error is known to be no greater.
+        confidence : float, default 0.95
+            The probability with which that is so for the map bound to `on`. Up to 8192 rows all
+            pairs are looked at, and it is so for certain.
+        on : array, data frame, sparse matrix or tensor of shape (n, d), optional
+            The rows, needed for an `error`.
+        random_state : int, RandomState, Generator or None, default 0
+            Seed of all draws; where None has an `error`, one seed is drawn and kept.
+        **options
+            Further parameters of the map of the method.
+
+        Returns
+        -------
+        FeatureMap
+            An open map.
+
+        Examples
+        --------
+        >>> from phimaps.kernels import Linear, PolynomialKernel
+        >>> PolynomialKernel(degree=2).features(method="exact")
+        ExplicitPolynomial()
+        """
+        return joined["features"](
+            self,
+            n_components,
+            method,
+            error=error,
+            confidence=confidence,
+            on=on,
+            random_state=random_state,
+            **options,
+        )
 
     def require_closed(self) -> None:
         """Raise UnboundError if a parameter waits for data."""

@@ -110,10 +110,12 @@ class _Data:
         self._kept: dict[int, torch.Tensor] = {}
         self._keep = True
 
-    def rows(self, chosen: Any) -> torch.Tensor:
-        """The chosen rows, dense."""
+    def rows(self, chosen: Any) -> Any:
+        """The chosen rows, sparse where the kernel takes them so."""
         piece = self.x[chosen]
         if scipy.sparse.issparse(piece):
+            if self.kernel.sparse:
+                return piece
             piece = piece.toarray()
         piece = as_tensor(piece) if isinstance(piece, np.ndarray) else piece
         return piece.detach().to(dtype=self.dtype, device=self.device)
@@ -121,8 +123,7 @@ class _Data:
     def features(self, chosen: Any) -> torch.Tensor:
         """The features of the chosen rows, flat."""
         piece = self.x[chosen] if scipy.sparse.issparse(self.x) else self.rows(chosen)
-        value = apply(self.phi, piece, device=self.device).to(self.device)
-        return value.flatten(1)
+        return apply(self.phi, piece, device=self.device).to(self.device).flatten(1)
 
     def blocks(self) -> list[slice]:
         return [slice(i, min(i + self.block, self.n)) for i in range(0, self.n, self.block)]
@@ -163,12 +164,8 @@ class _Data:
             else:
                 inner = (kept[torch.from_numpy(a)] * kept[torch.from_numpy(b)]).sum(1)
             x, y = self.rows(a), self.rows(b)
-            values = torch.cat(
-                [
-                    self.kernel.between(p, q).diagonal()
-                    for p, q in zip(x.split(FEW), y.split(FEW), strict=True)
-                ]
-            )
+            cuts = [slice(i, i + FEW) for i in range(0, len(a), FEW)]
+            values = torch.cat([self.kernel.between(x[c], y[c]).diagonal() for c in cuts])
             yield inner.cpu().double().numpy(), values.cpu().double().numpy()
 
 
@@ -257,7 +254,7 @@ def _of_all_pairs(data: _Data, norm: Norm) -> float:
                     need=f"shape {shape}",
                     do="return k(x_i, y_j), one number for each pair, from `between`",
                 )
-            gap = features @ data.features_of(second).T - values
+            gap = features @ data.features_of(second).T - values.to(features)
             # The blocks below the diagonal are those above it.
             times = 1 if second is first else 2
             error += times * float(gap.square().sum())
@@ -308,8 +305,8 @@ def _of_some_pairs(
     below_mean = float(bottom.mean())
     value = float(top.mean()) / below_mean if below_mean > 0 else inf
     factor = reach**2 if norm == "rms" else 1.0
-    interval = [_root(factor * v) for v in (value, min(low, value), max(high, value))]
-    return KernelError(*interval, confidence, False, norm, count, total, 1.0)
+    found, least, greatest = (_root(factor * v) for v in (value, min(low, value), max(high, value)))
+    return KernelError(found, least, greatest, confidence, False, norm, count, total, 1.0)
 
 
 def _root(value: float) -> float:

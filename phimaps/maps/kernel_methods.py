@@ -1,0 +1,222 @@
+"""Which maps give features of which kernel: the table that `kernel.features` chooses from."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import comb, prod, sqrt
+from typing import Any, final
+
+import numpy as np
+
+from ..errors import ParameterError
+from ..kernels import (
+    Constant,
+    Cosine,
+    Exponential,
+    Kernel,
+    Linear,
+    PolynomialKernel,
+    Power,
+    Product,
+    Pullback,
+    Scaled,
+    Sum,
+)
+from ..kernels.dot import Dot
+from ..kernels.scale import Stationary
+from ..map import FeatureMap
+from .unit import UnitNorm
+from .vector import Identity, Select
+
+__all__ = ["DEFAULT", "METHODS", "Method", "exact_width", "method_for", "stationary", "unbiased"]
+
+# The number of features where none is asked for, as in scikit-learn.
+DEFAULT = 100
+
+
+@final
+@dataclass(frozen=True)
+class Method:
+    """A way to make features of some kernels.
+
+    Parameters
+    ----------
+    applies : callable
+        Whether it serves the kernel.
+    build : callable
+        From (kernel, n_components, random_state, d, options) to an open map.
+    exact : bool, default False
+        Whether the inner products are the kernel, in a width that follows from that of the rows.
+    """
+
+    applies: Callable[[Kernel], bool]
+    build: Callable[[Any, int, Any, int | None, dict[str, Any]], FeatureMap]
+    exact: bool = False
+
+
+def stationary(kernel: Kernel) -> bool:
+    """Whether frequencies can be drawn for it; those of a product are sums of the factors'."""
+    if isinstance(kernel, Product):
+        return all(map(stationary, kernel.kernels))
+    if isinstance(kernel, Power):
+        return stationary(kernel.kernel)
+    return isinstance(kernel, Stationary)
+
+
+def unbiased(kernel: Kernel) -> bool:
+    """Whether what "auto" chooses has the kernel as its mean inner product, at every width."""
+    if isinstance(kernel, Sum | Product):
+        return all(map(unbiased, kernel.kernels))
+    if isinstance(kernel, Scaled | Power | Pullback):
+        return unbiased(kernel.kernel)
+    if type(kernel).__name__ == "ArcCosine":
+        return kernel.depth == 1  # type: ignore[attr-defined, no-any-return]
+    return isinstance(kernel, Stationary | Dot | Cosine | Constant)
+
+
+def _named(*names: str) -> Callable[[Kernel], bool]:
+    return lambda kernel: type(kernel).__name__ in names
+
+
+def _made(name: str) -> Any:
+    return getattr(importlib.import_module("phimaps"), name)
+
+
+def _exact(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, Any]) -> Any:
+    if isinstance(kernel, Linear):
+        return Identity(**options)
+    if isinstance(kernel, Cosine):
+        return UnitNorm(**options)
+    if isinstance(kernel, Constant):
+        return 0.0 * Select([0], **options) + sqrt(float(kernel.value))
+    return _made("ExplicitPolynomial")(
+        degree=kernel.degree, gamma=kernel.gamma, coef0=kernel.coef0, **options
+    )
+
+
+def _projection(kernel: Any, width: int, seed: Any, d: Any, options: dict[str, Any]) -> Any:
+    phi = _made("RandomProjection")(n_components=width, random_state=seed, **options)
+    return phi if isinstance(kernel, Linear) else phi @ UnitNorm()
+
+
+def _of_kernel(name: str) -> Any:
+    """A map that takes the kernel itself."""
+    return lambda kernel, width, seed, d, options: _made(name)(
+        kernel=kernel, n_components=width, random_state=seed, **options
+    )
+
+
+def _of_parameters(name: str, *fields: str) -> Any:
+    """A map that takes these parameters of the kernel."""
+    return lambda kernel, width, seed, d, options: _made(name)(
+        **{f: getattr(kernel, f) for f in fields}, n_components=width, random_state=seed, **options
+    )
+
+
+def _relu(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, Any]) -> Any:
+    if d is not None and kernel.depth == 1 and kernel.order < 2:
+        # What the pairs of directions give exactly is taken as it stands, where it fits.
+        kept = 1 if kernel.order == 0 else d + (kernel.bias > 0)
+        options = {"antithetic": "folded" if width > kept else True} | options
+    return _of_parameters("RandomRelu", "order", "depth", "bias")(kernel, width, seed, d, options)
+
+
+def _chi2(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, Any]) -> Any:
+    if d is not None:
+        if width < d:
+            raise ParameterError(
+                f"{width} features are too few for the additive kernel of {d} coordinates.",
+                got=f"n_components={width}, method='chi2'",
+                need=f"n_components >= {d}",
+                do="kernel.features(n_components, method='nystrom')",
+            )
+        options = _sampled((width // d + 1) // 2) | options
+    return _made("AdditiveChi2")(**options)
+
+
+def _sampled(steps: int) -> dict[str, Any]:
+    """The number of samples, and the distance at which they are best for ratios up to e^6."""
+    if steps <= 3:
+        return {"sample_steps": steps}
+    ratio = np.linspace(0.0, 6.0, 241)
+    place = np.arange(1, steps)[:, None]
+    best = (np.inf, 0.0)
+    for step in np.geomspace(0.5 / steps, 0.5, 60):
+        waves = 2 / np.cosh(np.pi * place * step) * np.cos(place * step * ratio)
+        gap = step * (1 + waves.sum(0)) - 1 / np.cosh(ratio / 2)
+        best = min(best, (float(np.abs(gap).max()), float(step)))
+    return {"sample_steps": steps, "sample_interval": best[1]}
+
+
+# In the order of preference of "auto"; a kernel has the first that applies.
+METHODS: dict[str, Method] = {
+    "exact": Method(
+        lambda k: isinstance(k, Linear | Cosine | Constant | PolynomialKernel), _exact, exact=True
+    ),
+    "fourier": Method(stationary, _of_kernel("RandomFourier")),
+    "sketch": Method(
+        _named("PolynomialKernel"), _of_parameters("ProductSketch", "degree", "gamma", "coef0")
+    ),
+    "tensorsketch": Method(
+        _named("PolynomialKernel"), _of_parameters("TensorSketch", "degree", "gamma", "coef0")
+    ),
+    "positive": Method(
+        lambda k: isinstance(k, Exponential), _of_parameters("PositiveRandomFeatures", "gamma")
+    ),
+    "maclaurin": Method(
+        lambda k: type(k).series is not Kernel.series and not isinstance(k, Linear | Constant),
+        _of_kernel("RandomMaclaurin"),
+    ),
+    "relu": Method(_named("ArcCosine"), _of_parameters("RandomRelu", "order", "depth", "bias")),
+    "ntk": Method(_named("NTK"), _of_parameters("NTKFeatures", "depth", "bias")),
+    "chi2": Method(_named("AdditiveChi2"), _chi2),
+    "projection": Method(lambda k: isinstance(k, Linear | Cosine), _projection),
+    "nystrom": Method(lambda k: True, _of_kernel("Nystrom")),
+}
+
+
+def method_for(kernel: Kernel, name: str) -> str:
+    """The method of this name, or the first that applies for "auto".
+
+    Raises
+    ------
+    ParameterError
+        Where there is none of this name for the kernel; the message lists those that there are.
+    """
+    fit = [n for n, m in METHODS.items() if m.applies(kernel)]
+    if name == "auto":
+        return fit[0]
+    if name in fit:
+        return name
+    raise ParameterError(
+        f"There is no method {name!r} for the features of this kernel.",
+        got=f"method={name!r} for {kernel!r}",
+        need=", ".join(map(repr, ["auto", *fit])),
+        do="kernel.features(n_components), which chooses",
+    )
+
+
+def exact_width(kernel: Kernel, d: int, x: Any = None) -> int | None:
+    """How many features have the kernel as their inner product; None if no map is known."""
+    if isinstance(kernel, Constant):
+        return 1
+    if isinstance(kernel, Linear | Cosine):
+        return d
+    if isinstance(kernel, PolynomialKernel):
+        p = int(kernel.degree)
+        return comb(d + p, p) if kernel.coef0 > 0 else comb(d + p - 1, p)
+    if isinstance(kernel, Scaled):
+        return exact_width(kernel.kernel, d)
+    if isinstance(kernel, Pullback):
+        return exact_width(kernel.kernel, prod(kernel.map.out_shape((d,))))
+    if isinstance(kernel, Power):
+        inner = exact_width(kernel.kernel, d)
+        return None if inner is None else inner ** int(kernel.exponent)
+    if isinstance(kernel, Sum | Product):
+        widths = [exact_width(k, d) for k in kernel.kernels]
+        if any(w is None for w in widths):
+            return None
+        return (sum if isinstance(kernel, Sum) else prod)(w for w in widths if w is not None)
+    return None

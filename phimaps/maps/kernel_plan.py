@@ -1,0 +1,318 @@
+"""From a kernel to features: the leaves by a table, the algebra of kernels by that of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from math import prod, sqrt
+from typing import Any, final
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Integral, Interval
+
+from ..drawn import RANDOM_STATE, seed_of
+from ..errors import ParameterError
+from ..kernels import (
+    Constant,
+    Cosine,
+    Kernel,
+    Linear,
+    PolynomialKernel,
+    Power,
+    Product,
+    Pullback,
+    Scaled,
+    Sum,
+)
+from ..map import FeatureMap, Given, Scale
+from ..rows import carry
+from .kernel_methods import DEFAULT, METHODS, exact_width, method_for, stationary, unbiased
+from .tensor_product_sketch import TensorProductSketch
+
+__all__ = ["KernelFeatures", "features_of"]
+
+# Rows by which the sizes of the parts of a sum are compared.
+SAMPLE = 1000
+# An exact factor of a product up to this width is multiplied out, where each of its features then
+# still has this many features of the other factor.
+NARROW, ENOUGH = 8, 32
+
+
+@final
+class KernelFeatures(FeatureMap):
+    """x ↦ φ(x) with ⟨φ(x), φ(y)⟩ ≈ k(x, y) and at most D features; open.
+
+    What `kernel.features` returns where the choice of the map needs the data: sums share out their
+    features by the sizes of their parts, exact maps are taken where their width fits. Binding gives
+    the map that was chosen.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        k.
+    n_components : int, default 100
+        D.
+    method : str, default "auto"
+        As of `phimaps.kernels.Kernel.features`.
+    random_state : int, RandomState, Generator or None, default 0
+        Seed of all draws. None draws anew at every binding.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> kernel = pm.kernels.RBF(gamma=1.0) + pm.kernels.Linear()
+    >>> KernelFeatures(kernel, n_components=10).fit_transform([[0.0, 1.0], [2.0, 3.0]]).shape
+    (2, 10)
+    """
+
+    kernel: Any = None
+    n_components: int = DEFAULT
+    method: str = "auto"
+    random_state: Any = 0
+
+    _parameter_constraints = {
+        "kernel": [Kernel],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "method": [str],
+        "random_state": RANDOM_STATE,
+    }
+
+    @property
+    def random(self) -> bool:
+        return self.random_state is None
+
+    @property
+    def estimates(self) -> Any:
+        """The kernel that is the mean of the inner products; None where they are biased."""
+        known = isinstance(self.kernel, Kernel) and self.method != "nystrom"
+        return self.kernel if known and unbiased(self.kernel) else None
+
+    @property
+    def positive(self) -> bool:
+        return isinstance(self.kernel, Kernel) and bool(self.kernel.positive)
+
+    @property
+    def sparse(self) -> bool:
+        return isinstance(self.kernel, Kernel) and bool(self.kernel.sparse)
+
+    def close(self, x: Any, given: Given) -> FeatureMap:
+        kernel = self.kernel.closed_on(x, given.names)
+        seed = seed_of(self.random_state)
+        plan = _Plan(x, seed)
+        return plan.features(kernel, int(self.n_components), self.method).bound(x, given)
+
+    @classmethod
+    def example(cls) -> Any:
+        return cls(Sum((Cosine(), Constant(0.5))), n_components=64)
+
+
+class _Plan:
+    """Choosing maps for closed kernels on known rows; each random part has a seed of its own."""
+
+    def __init__(self, x: Any, seed: int):
+        self.x, self.seed, self.count = x, seed, 0
+
+    def fresh(self) -> int:
+        self.count += 1
+        return int(np.random.SeedSequence([self.seed, self.count]).generate_state(1)[0])
+
+    def features(self, kernel: Kernel, width: int, method: str = "auto") -> FeatureMap:
+        """An open map with at most `width` features."""
+        d = prod(self.x.shape[1:])
+        if isinstance(kernel, Scaled):
+            return _times(float(kernel.factor), self.features(kernel.kernel, width, method))
+        if isinstance(kernel, Pullback):
+            behind = _Plan(carry(kernel.map, self.x), self.fresh())
+            return behind.features(kernel.kernel, width, method) @ kernel.map
+        if method == "auto" and not stationary(kernel):
+            if isinstance(kernel, Sum):
+                return self.sum(kernel.kernels, width)
+            if isinstance(kernel, Product | Power):
+                return self.product(kernel, width)
+        exact = exact_width(kernel, d)
+        name = method_for(kernel, method)
+        if METHODS[name].exact and exact is not None and exact > width:
+            if method == "exact":
+                _too_narrow(kernel, exact, width)
+            name = next(n for n, m in METHODS.items() if m.applies(kernel) and not m.exact)
+        return METHODS[name].build(kernel, width, self.fresh(), d, {})
+
+    def sum(self, parts: Sequence[Kernel], width: int) -> FeatureMap:
+        """The concatenation of the parts' features, the width shared out."""
+        widths = self.shared(parts, width)
+        maps = [self.features(k, w) for k, w in zip(parts, widths, strict=True)]
+        return reduce(lambda a, b: a & b, maps)
+
+    def shared(self, parts: Sequence[Kernel], width: int) -> list[int]:
+        """How many features each part gets.
+
+        Where an exact map takes no more than its share, or than half of what is left, it is taken.
+        The others get features in proportion to the mean of their diagonals s: the sum of s² / D,
+        and so the error, is then the least.
+        """
+        if width < len(parts):
+            raise ParameterError(
+                f"{width} features are too few for a sum of {len(parts)} kernels.",
+                got=f"n_components={width}",
+                need=f"n_components >= {len(parts)}",
+                do="more features, or fewer parts",
+            )
+        step = max(1, self.x.shape[0] // SAMPLE)
+        rows = self.x[::step]
+        size = np.array([float(k.diagonal(_taken(k, rows)).double().mean()) for k in parts])
+        size = np.maximum(size / max(size.sum(), 1e-300), 1e-12)
+        d = prod(self.x.shape[1:])
+        exact = {i: w for i, k in enumerate(parts) if (w := exact_width(k, d)) is not None}
+        given: dict[int, int] = {}
+        left = width
+        for i in sorted(exact, key=exact.__getitem__):
+            others = [j for j in range(len(parts)) if j not in given and j != i]
+            share = left * size[i] / (size[i] + size[others].sum())
+            room = left - len(others)
+            if exact[i] <= room and (not others or exact[i] <= max(share, left / 2)):
+                given[i] = exact[i]
+                left -= exact[i]
+        rest = [i for i in range(len(parts)) if i not in given]
+        given |= dict(zip(rest, _rounded(size[rest], left), strict=True))
+        return [given[i] for i in range(len(parts))]
+
+    def product(self, kernel: Kernel, width: int) -> FeatureMap:
+        """One map of joint frequencies, a tensor product, or a sketch of one."""
+        factor, parts = _factors(kernel)
+        if len(parts) == 1:
+            return _times(factor, self.features(parts[0], width))
+        terms = _expanded(kernel)
+        if all(stationary(k) for _, k in terms):
+            return self.sum([Scaled(c, k) if c != 1 else k for c, k in terms], width)
+        d = prod(self.x.shape[1:])
+        exact = [exact_width(k, d) for k in parts]
+        known = prod(w for w in exact if w is not None)
+        loose = [k for k, w in zip(parts, exact, strict=True) if w is None]
+        inner = width // known
+        if (not loose and inner) or (len(loose) == 1 and known <= NARROW and inner >= ENOUGH):
+            maps = [
+                self.features(k, inner if w is None else w)
+                for k, w in zip(parts, exact, strict=True)
+            ]
+            joined = reduce(lambda a, b: a * b, maps)
+        else:
+            maps = [
+                self.features(k, 2 * width if w is None else min(w, 4 * width))
+                for k, w in zip(parts, exact, strict=True)
+            ]
+            joined = TensorProductSketch(tuple(maps), width, self.fresh())
+        return _times(factor, joined)
+
+
+def _times(factor: float, phi: FeatureMap) -> FeatureMap:
+    """Features of a multiple of the kernel."""
+    return phi if factor == 1 else Scale(sqrt(factor), phi)
+
+
+def _taken(kernel: Kernel, rows: Any) -> Any:
+    if isinstance(rows, torch.Tensor) or kernel.sparse:
+        return rows
+    return torch.from_numpy(rows.toarray())
+
+
+def _rounded(size: np.ndarray, total: int) -> list[int]:
+    """Whole numbers of at least 1 in proportion to the sizes, with the given sum."""
+    if not len(size):
+        return []
+    free = total - len(size)
+    ideal = free * size / size.sum()
+    whole = np.floor(ideal).astype(int)
+    for i in np.argsort(whole - ideal)[: free - int(whole.sum())]:
+        whole[i] += 1
+    return [int(w) + 1 for w in whole]
+
+
+def _factors(kernel: Kernel) -> tuple[float, list[Kernel]]:
+    """A number and the factors of a product, the stationary ones and the inner products joined."""
+    number, flat = 1.0, []
+    pending = [kernel]
+    while pending:
+        part = pending.pop(0)
+        if isinstance(part, Product):
+            pending = [*part.kernels, *pending]
+        elif isinstance(part, Power) and not stationary(part):
+            pending = [part.kernel] * int(part.exponent) + pending
+        elif isinstance(part, Scaled):
+            number *= float(part.factor)
+            pending = [part.kernel, *pending]
+        elif isinstance(part, Constant):
+            number *= float(part.value)
+        else:
+            flat.append(part)
+    alike = [k for k in flat if stationary(k)]
+    linear = [k for k in flat if isinstance(k, Linear)]
+    parts = [k for k in flat if not stationary(k) and not isinstance(k, Linear)]
+    if len(linear) > 1:
+        linear = [PolynomialKernel(degree=len(linear), gamma=1.0, coef0=0.0)]
+    if len(alike) > 1:
+        alike = [Product(tuple(alike))]
+    found: list[Kernel] = [*alike, *linear, *parts]
+    return number, found or [Constant(1.0)]
+
+
+def _expanded(kernel: Kernel) -> list[tuple[float, Kernel]]:
+    """The kernel as a sum of multiples of products, up to 64 terms; as it is beyond."""
+    if isinstance(kernel, Scaled):
+        return [(float(kernel.factor) * c, k) for c, k in _expanded(kernel.kernel)]
+    if isinstance(kernel, Sum):
+        return [term for k in kernel.kernels for term in _expanded(k)]
+    if isinstance(kernel, Power) and not stationary(kernel):
+        return _expanded(Product((kernel.kernel,) * int(kernel.exponent)))
+    if not isinstance(kernel, Product) or stationary(kernel):
+        return [(1.0, kernel)]
+    terms: list[tuple[float, tuple[Kernel, ...]]] = [(1.0, ())]
+    for part in kernel.kernels:
+        terms = [(a * b, (*p, q)) for a, p in terms for b, q in _expanded(part)]
+        if len(terms) > 64:
+            return [(1.0, kernel)]
+    return [(c, p[0] if len(p) == 1 else Product(p)) for c, p in terms]
+
+
+def _too_narrow(kernel: Kernel, exact: int, width: int) -> None:
+    raise ParameterError(
+        f"The exact features of this kernel are {exact}, more than {width}.",
+        got=f"n_components={width}, method='exact' for {kernel!r}",
+        need=f"n_components >= {exact}",
+        do="method='auto', which estimates where the exact map does not fit",
+    )
+
+
+def features_of(
+    kernel: Kernel,
+    n_components: int | None,
+    method: str,
+    random_state: Any,
+    options: dict[str, Any],
+) -> FeatureMap:
+    """The open map of a kernel that may be open: at once where no data are needed to choose it."""
+    nested = (n_components, method, random_state, options)
+    if isinstance(kernel, Scaled) and method != "nystrom":
+        return _times(float(kernel.factor), features_of(kernel.kernel, *nested))
+    if isinstance(kernel, Pullback) and method != "nystrom":
+        return features_of(kernel.kernel, *nested) @ kernel.map
+    joint = isinstance(kernel, Sum | Product | Power) and not stationary(kernel)
+    name = "auto" if joint and method == "auto" else method_for(kernel, method)
+    if isinstance(kernel, PolynomialKernel) and method == "auto":
+        # Its sketch is exact where the monomials fit.
+        name = "sketch"
+    # The width of exact maps follows from that of the rows.
+    waits = name in ("exact", "chi2") and n_components is not None
+    waits = waits or (name == "relu" and method == "auto" and not options)
+    ready = kernel.closed or name in ("fourier", "nystrom")
+    width = DEFAULT if n_components is None else n_components
+    if name != "auto" and ready and not waits:
+        return METHODS[name].build(kernel, width, random_state, None, options)
+    if options:
+        raise ParameterError(
+            "Options go to one map, and here several are chosen from.",
+            got=", ".join(options),
+            need=f"no options, or a method: {', '.join(map(repr, METHODS))}",
+            do="kernel.features(n_components, method=..., **options)",
+        )
+    return KernelFeatures(kernel, width, method, random_state)
