@@ -168,13 +168,13 @@ class ExplicitPolynomial(FeatureMap):
         self._check_size(x.shape[0], x.shape[1:], x.dtype.itemsize)
         return closed
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, out: Any = None) -> Any:
         """Evaluate the map, after its size is checked; see `FeatureMap.transform`."""
         shape = getattr(X, "shape", ())
         if len(shape) == 2:
             single = str(getattr(X, "dtype", "")).removeprefix("torch.") == "float32"
             self._check_size(int(shape[0]), shape[1:], 4 if single else 8)
-        return super().transform(X)
+        return super().transform(X, out=out)
 
     # --- values ------------------------------------------------------------------------------
     def _plan(self, d: int) -> MonomialPlan:
