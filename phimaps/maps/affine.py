@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
 from sys import maxsize
 from typing import Any, ClassVar, Self, final
@@ -16,6 +17,7 @@ from .. import property as prop
 from ..errors import ParameterError, ShapeError
 from ..interval import affine_range, affine_reach
 from ..map import Fact, FeatureMap, Given
+from ..map.streaming import OnePass
 from ..proof import Reason, Strength
 from ..property import (
     Continuous,
@@ -268,7 +270,24 @@ class Diagonal(FeatureMap):
 
 
 @final
-class Standardize(FeatureMap):
+@dataclass(frozen=True)
+class _Moments:
+    """The total weight of some rows, their mean and their variance."""
+
+    total: float
+    mean: np.ndarray
+    variance: np.ndarray
+
+    def joined(self, total: float, mean: np.ndarray, variance: np.ndarray) -> _Moments:
+        """The moments together with those of more rows."""
+        whole = self.total + total
+        share, gap = total / whole, mean - self.mean
+        spread = self.variance + share * (variance - self.variance)
+        return _Moments(whole, self.mean + share * gap, spread + share * (1.0 - share) * gap**2)
+
+
+@final
+class Standardize(OnePass):
     """x ↦ (x - mean) / std, coordinate by coordinate; open.
 
     A coordinate that is constant in the data is only centred, so the map is injective always.
@@ -294,8 +313,20 @@ class Standardize(FeatureMap):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Bind to data; `sample_weight` of shape (n,) weighs the rows. See `FeatureMap.fit`."""
-        params = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self._fit(X, y, params)
+        return self._absorb(X, y, _given(sample_weight), whole=True)
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Take in a batch; `sample_weight` of shape (n,) weighs its rows.
+
+        Means and sums of squares of all rows so far are kept as ``state_``, so that any split into
+        batches leads to the same map, up to rounding. `fit` starts anew and can be continued;
+        `set_params` and ``clone`` drop the state.
+
+        References
+        ----------
+        Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance.
+        """
+        return self._absorb(X, y, _given(sample_weight), whole=False)
 
     @property
     def sparse(self) -> bool:
@@ -308,7 +339,7 @@ class Standardize(FeatureMap):
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
 
-    def close(self, x: Any, given: Given) -> FeatureMap:
+    def absorb(self, state: _Moments | None, x: Any, given: Given) -> _Moments:
         weights = _row_weights(given.params.get("sample_weight"), x.shape[0])
         if len(x.shape) != 2:
             raise ShapeError(
@@ -323,9 +354,13 @@ class Standardize(FeatureMap):
             rows = x.detach().cpu().numpy().astype(np.float64)
             mean = np.average(rows, axis=0, weights=weights)
             var = np.average((rows - mean) ** 2, axis=0, weights=weights)
+        total = float(x.shape[0] if weights is None else weights.sum())
+        return _Moments(total, mean, var) if state is None else state.joined(total, mean, var)
+
+    def settle(self, state: _Moments) -> FeatureMap:
+        mean, std = state.mean, np.sqrt(state.variance)
         # A spread within the rounding error of the mean is no spread.
-        noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), np.sqrt(var))
-        std = np.sqrt(var)
+        noise = 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), std)
         scale = np.where(std > noise, 1.0 / np.where(std > noise, std, 1.0), 1.0)
         scale = scale if self.with_std else np.ones_like(scale)
         shift = -mean * scale if self.with_mean else np.zeros_like(scale)
@@ -338,6 +373,10 @@ class Standardize(FeatureMap):
         yield prop.Affine, "(x - mean) / std"
         yield Continuous, "(x - mean) / std is affine"
         yield Injective, "every scale is positive: where the data are constant it is 1"
+
+
+def _given(sample_weight: Any) -> dict[str, Any]:
+    return {} if sample_weight is None else {"sample_weight": sample_weight}
 
 
 def _row_weights(value: Any, n: int) -> np.ndarray | None:
