@@ -8,7 +8,16 @@ import numpy as np
 import scipy.sparse
 import torch
 
-__all__ = ["flat", "like", "products", "square_distances", "square_norms", "widen"]
+__all__ = [
+    "NEAR",
+    "flat",
+    "like",
+    "paired_squares",
+    "products",
+    "square_distances",
+    "square_norms",
+    "widen",
+]
 
 # In units of the length scale: squared norms up to this keep float32 products accurate enough.
 NARROW = 16.0
@@ -117,22 +126,29 @@ def _measured(squares: Any, aa: Any, bb: Any, a: Any, b: Any) -> torch.Tensor:
         i, j = torch.nonzero(squares <= NEAR * (aa[:, None] + bb), as_tuple=True)
     if not len(i):
         return squares
+    return squares.index_put((i, j), paired_squares(a, b, i, j).to(squares))
+
+
+def paired_squares(
+    a: Any, b: Any, i: torch.Tensor, j: torch.Tensor, sign: float = -1.0
+) -> torch.Tensor:
+    """|a_i ± b_j|² for paired indices, from the sums or differences themselves."""
     step = max(1, PIECE // a.shape[1])
     pieces = [
-        _gaps(a, b, i[start : start + step], j[start : start + step])
+        _gaps(a, b, i[start : start + step], j[start : start + step], sign)
         for start in range(0, len(i), step)
     ]
-    return squares.index_put((i, j), torch.cat(pieces).to(squares))
+    return torch.cat(pieces)
 
 
-def _gaps(a: Any, b: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+def _gaps(a: Any, b: Any, i: torch.Tensor, j: torch.Tensor, sign: float) -> torch.Tensor:
     left, right = _taken(a, i), _taken(b, j)
     if scipy.sparse.issparse(left) and scipy.sparse.issparse(right):
-        return square_norms(left - right)
+        return square_norms(left + sign * right)
     left, right = (
         torch.from_numpy(v.toarray()) if scipy.sparse.issparse(v) else v for v in (left, right)
     )
-    return (left - right).square().sum(1)
+    return (left + sign * right).square().sum(1)
 
 
 def _taken(x: Any, index: torch.Tensor) -> Any:

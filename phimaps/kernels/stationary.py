@@ -260,4 +260,4 @@ def _root(squares: torch.Tensor, factor: float) -> torch.Tensor:
     if not squares.requires_grad:
         return squares.sqrt_().mul_(factor)
     away = squares > 0
-    return torch.where(away, squares, 1.0).sqrt() * torch.where(away, factor, 0.0).to(squares)
+    return torch.where(away, squares, 1.0).sqrt() * away * factor

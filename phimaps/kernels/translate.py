@@ -78,7 +78,7 @@ def as_kernel(value: Any, **parameters: Any) -> Kernel:
         return Callable(partial(value, **given) if given else value)
     raise ParameterError(
         f"{show(value)} cannot be made a kernel.",
-        got=f"a {type(value).__name__}",
+        got=f"an object of type {type(value).__name__}",
         need=f"a kernel, a function, or one of {', '.join(map(repr, NAMES))}",
         do="phi.kernel is the kernel of a map"
         if isinstance(value, FeatureMap)
@@ -175,8 +175,7 @@ def _joined(name: str, left: Kernel, right: Kernel) -> Kernel:
         return left + right
     for number, other in ((left, right), (right, left)):
         if isinstance(number, Constant):
-            scaled: Kernel = float(number.value) * other
-            return scaled
+            return other * float(number.value)
     return left * right
 
 
