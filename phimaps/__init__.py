@@ -69,6 +69,7 @@ from .maps.functions import Shift as Shift
 from .maps.jumps import Hardshrink as Hardshrink
 from .maps.jumps import Step as Step
 from .maps.kernel_features import KernelFeatures as KernelFeatures
+from .maps.maclaurin import RandomMaclaurin as RandomMaclaurin
 from .maps.normalization import LayerNorm as LayerNorm
 from .maps.normalization import Softmax as Softmax
 from .maps.nystrom import Nystrom as Nystrom
@@ -104,6 +105,7 @@ from .maps.projections import Srht as Srht
 from .maps.quantile import Quantile as Quantile
 from .maps.radial import RmsNorm as RmsNorm
 from .maps.radial import Squash as Squash
+from .maps.random_relu import RandomRelu as RandomRelu
 from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort
 from .maps.sparse_linear import SignedHadamard as SignedHadamard

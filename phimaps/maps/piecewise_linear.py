@@ -83,7 +83,7 @@ class LinearInterpolation(FeatureMap):
     def _at(self, x: torch.Tensor) -> torch.Tensor:
         """f at each number, of shape (..., r)."""
         levels, values, slopes = self._table(x)
-        piece = torch.bucketize(x.detach(), levels[1:-1], right=True)
+        piece = torch.bucketize(x.detach().contiguous(), levels[1:-1], right=True)
         return torch.addcmul(values[piece], (x - levels[piece])[..., None], slopes[piece])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -236,17 +236,16 @@ def spread(x: Any, gamma: float, degrees: Sequence[int]) -> np.ndarray:
     return np.array(result)
 
 
-def shares(sizes: np.ndarray) -> np.ndarray:
-    """The shares of features for which the sum of sizes² / share is least, mixed with even ones.
+def shares(sizes: np.ndarray, law: np.ndarray | None = None) -> np.ndarray:
+    """The shares of features for which the sum of sizes² / share is least, mixed with a law.
 
-    The even ones keep every degree that occurs within reach of chance, so that no estimate hangs on
-    the data for being unbiased.
+    The law keeps every degree that occurs within reach of chance, so that no estimate hangs on the
+    data for being unbiased. By default it is even.
     """
+    law = np.full(len(sizes), 1 / len(sizes)) if law is None else law
     with np.errstate(over="ignore"):
         scaled = sizes / max(float(sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
-    if not scaled.sum() > 0:
-        return np.full(len(sizes), 1 / len(sizes))
-    return 0.95 * scaled / scaled.sum() + 0.05 / len(sizes)
+    return 0.95 * scaled / scaled.sum() + 0.05 * law if scaled.sum() > 0 else law
 
 
 def widths(rng: np.random.Generator, share: np.ndarray, total: int) -> np.ndarray:
