@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -10,8 +11,11 @@ import numpy as np
 import torch
 
 from ..errors import ParameterError, show
+from ..map.term import Fact
+from ..spaces import Space
 from .angular import Angles, arc0, arc1, arc2, from_rows, of_self
 from .base import Kernel
+from .known import neurons
 from .scale import check_number
 
 __all__ = ["NTK", "ArcCosine", "Layered"]
@@ -124,6 +128,9 @@ class ArcCosine(Layered):
         _check_whole(self, "order", range(3))
         super().check_parameters()
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield from neurons(int(self.order), int(self.depth), float(self.bias), on)
+
     def values(self, angles: Angles) -> torch.Tensor:
         norms, short = self._layer(angles)
         for _ in range(int(self.depth) - 1):
@@ -174,6 +181,11 @@ class NTK(Layered):
 
     depth: int = 1
     bias: float = 0.0
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        # Θ_L is Σ_L, an arc-cosine kernel of order 1, plus a positive definite kernel that is
+        # homogeneous of the same degree and, for L = 1, lacks the same frequencies.
+        yield from neurons(1, int(self.depth), float(self.bias), on)
 
     def values(self, angles: Angles) -> torch.Tensor:
         bias = float(self.bias)

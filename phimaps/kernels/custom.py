@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
 import torch
 
 from ..errors import GradientError, InputError, ParameterError, ShapeError, show
+from ..map.term import Fact
+from ..property import (
+    Characteristic,
+    Continuous,
+    PositiveDefinite,
+    StrictlyPositiveDefinite,
+    Universal,
+)
+from ..spaces import Space
 from .base import Kernel
 from .geometry import flat
 from .scale import ones
@@ -39,6 +49,18 @@ class Delta(Kernel):
 
     def diagonal(self, x: Any) -> torch.Tensor:
         return ones(x)
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        text = "its matrices at different points are unit matrices"
+        yield PositiveDefinite, text
+        yield StrictlyPositiveDefinite, text
+        if not on.infinite:
+            yield Continuous, "points of a finite space are isolated"
+            yield Universal, text
+            yield Characteristic, text
+        if on.interior:
+            yield ~Continuous, "k(x, y) does not tend to k(y, y) as x tends to y"
+            yield ~Characteristic, "it sees the masses of points only, not where a density lies"
 
 
 @final

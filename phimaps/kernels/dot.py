@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from math import comb, factorial
 from numbers import Integral
 from typing import Any, ClassVar, final
@@ -12,8 +13,21 @@ import scipy.sparse
 import torch
 
 from ..errors import ParameterError, show
+from ..map.term import Fact
+from ..proof import Reason
+from ..property import (
+    Characteristic,
+    Continuous,
+    NonVanishing,
+    PositiveDefinite,
+    StrictlyPositiveDefinite,
+    Universal,
+)
+from ..spaces import Space
 from .base import Kernel
+from .configurations import collinear, opposite
 from .geometry import flat, products, square_norms
+from .known import at_zero, homogeneous, lost, without_zero
 from .scale import check_number, ones, scale_gamma
 
 __all__ = ["Constant", "Cosine", "Dot", "Exponential", "Linear", "PolynomialKernel"]
@@ -52,6 +66,12 @@ class Linear(Dot):
     def series(self, n: int) -> np.ndarray:
         return (np.arange(n + 1) == 1).astype(np.float64)
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield PositiveDefinite, "an inner product"
+        yield Continuous, "an inner product"
+        yield from at_zero(on)
+        yield from _half_space(on)
+
 
 @final
 class Constant(Dot):
@@ -85,6 +105,19 @@ class Constant(Dot):
 
     def series(self, n: int) -> np.ndarray:
         return float(self.value) * (np.arange(n + 1) == 0)
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield PositiveDefinite, "c > 0"
+        yield Continuous, "a constant"
+        yield NonVanishing, "the functions are the constants"
+        if on.single:
+            yield Universal, "a constant is every function on one point"
+        pair = collinear(on, 2)
+        members = on.enumerate() if pair is None else None
+        if members is not None and len(members) > 1:
+            pair = members[:2]
+        if pair is not None:
+            yield from lost(pair, [1.0, -1.0], "k(x, ·) is the same for all x")
 
 
 class _Scaled(Dot):
@@ -167,6 +200,15 @@ class PolynomialKernel(_Scaled):
         p, g, c = int(self.degree), float(self.gamma), float(self.coef0)
         return np.array([comb(p, k) * g**k * c ** (p - k) if k <= p else 0.0 for k in range(n + 1)])
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield PositiveDefinite, "a polynomial of an inner product with coefficients >= 0"
+        yield Continuous, "a polynomial of an inner product"
+        if self.coef0:
+            yield NonVanishing, "k - c^p is positive definite, so the constants are in the space"
+        else:
+            yield from at_zero(on)
+            yield from _half_space(on)
+
 
 @final
 class Exponential(_Scaled):
@@ -198,6 +240,17 @@ class Exponential(_Scaled):
         self.require_closed()
         return np.array([float(self.gamma) ** k / factorial(k) for k in range(n + 1)])
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield PositiveDefinite, "a power series of an inner product with coefficients > 0"
+        yield Continuous, "an exponential of an inner product"
+        text = (
+            "k(x, y) = h(x) h(y) exp(-γ|x - y|²/2) with h(x) = exp(γ|x|²/2) > 0: the functions of "
+            "the Gaussian kernel times h, and ∫ k dν = 0 gives hν = 0"
+        )
+        cite = "Steinwart 2001, Corollary 10, by the series"
+        yield Universal, Reason(text, cite=cite)
+        yield Characteristic, Reason(text)
+
 
 @final
 class Cosine(Kernel):
@@ -217,6 +270,29 @@ class Cosine(Kernel):
     def diagonal(self, x: Any) -> torch.Tensor:
         rows = flat(x)
         return ones(rows) * (square_norms(rows) > 0)
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield PositiveDefinite, "the inner product of directions"
+        if without_zero(on):
+            yield Continuous, "the inner product of directions"
+            yield from _half_space(on)
+        yield from homogeneous(on, 0)
+        if (pair := opposite(on)) is not None:
+            yield from lost(pair, [1.0, 1.0], "k(-x, ·) = -k(x, ·)")
+        zero = np.zeros((1, *on.shape))
+        if bool(on.surely_contains(zero).all()):
+            yield from lost(zero, [1.0], "k(0, ·) = 0")
+        if on.infinite:
+            text = "the functions have d dimensions, and more points than d + 1 are dependent"
+            yield ~StrictlyPositiveDefinite, text
+            yield ~Characteristic, text
+
+
+def _half_space(on: Space) -> Iterator[Fact]:
+    """Of a kernel whose space has every coordinate, a power of it or a positive multiple of it."""
+    low, high = on.bounds()
+    if (low > 0).any() or (high < 0).any():
+        yield NonVanishing, "some coordinate has no zero"
 
 
 def directions(x: Any) -> Any:

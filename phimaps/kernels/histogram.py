@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 
 from ..errors import DomainError
+from ..map.term import Fact
+from ..property import Characteristic, Continuous, PositiveDefinite, Universal
 from ..spaces import Space
 from .base import Kernel
 from .geometry import flat
+from .known import additive, at_zero, positive_off_zero
 from .scale import check_number, ones
 
 __all__ = ["AdditiveChi2", "Chi2", "Histogram", "Intersection", "SkewedChi2"]
@@ -84,6 +88,19 @@ class AdditiveChi2(Histogram):
     def diagonal(self, x: Any) -> torch.Tensor:
         return self._checked(flat(x)).sum(1)
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if self.undefined(on) is not None:
+            return
+        yield PositiveDefinite, "2xy/(x + y) = ∫ 2 x e^{-xt} y e^{-yt} dt over t > 0"
+        yield Continuous, "2xy/(x + y) tends to 0 as x or y does"
+        yield from at_zero(on)
+        yield from additive(on)
+        yield from positive_off_zero(
+            on,
+            "∫∫ k dν dν = 2 ∫ (∫ x e^{-xt} dν(x))² dt = 0: the Laplace transform of xν is 0, so ν "
+            "is 0 on x > 0",
+        )
+
 
 @final
 class Chi2(Histogram):
@@ -121,6 +138,18 @@ class Chi2(Histogram):
     def diagonal(self, x: Any) -> torch.Tensor:
         return ones(self._checked(flat(x)))
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if self.undefined(on) is not None:
+            return
+        text = "w(x) w(y) Π_j exp(2γ a(x_j, y_j)), w(x) = exp(-γ Σ x_j), a(x, y) = 2xy/(x + y)"
+        yield PositiveDefinite, text
+        yield Continuous, text
+        yield (
+            Universal,
+            f"{text}; a sees every measure on x > 0 of one coordinate, the constant in the series "
+            "of exp(2γ a) the mass at 0; products of functions of one coordinate each are dense",
+        )
+
 
 @final
 class Intersection(Histogram):
@@ -141,6 +170,17 @@ class Intersection(Histogram):
 
     def diagonal(self, x: Any) -> torch.Tensor:
         return self._checked(flat(x)).sum(1)
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if self.undefined(on) is not None:
+            return
+        yield PositiveDefinite, "min(x, y) = ∫ 1[t < x] 1[t < y] dt over t > 0"
+        yield Continuous, "min is"
+        yield from at_zero(on)
+        yield from additive(on)
+        yield from positive_off_zero(
+            on, "∫∫ min dν dν = ∫ ν((t, ∞))² dt = 0 makes ν vanish on x > 0"
+        )
 
 
 @final
@@ -167,12 +207,23 @@ class SkewedChi2(Kernel):
 
     def between(self, x: Any, y: Any) -> torch.Tensor:
         x, y = self._shifted(flat(x)), self._shifted(flat(y))
-        result = None
+        result = torch.ones((), dtype=x.dtype, device=x.device)
         for j in range(x.shape[1]):
             u, v = x[:, j : j + 1], y[:, j]
-            term = 2.0 * (u.sqrt() * v.sqrt()) / (u + v)
-            result = term if result is None else result * term
+            result = result * (2.0 * (u.sqrt() * v.sqrt()) / (u + v))
         return result
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if self.undefined(on) is not None:
+            return
+        text = (
+            "Π_j 1 / cosh(s_j/2) of the differences s of log(x + c), whose frequencies have a "
+            "positive density; log is continuous and injective"
+        )
+        yield PositiveDefinite, text
+        yield Continuous, text
+        yield Universal, text
+        yield Characteristic, text
 
     def diagonal(self, x: Any) -> torch.Tensor:
         return ones(self._shifted(flat(x)))

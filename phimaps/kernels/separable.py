@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, pi
 from typing import Any, ClassVar, final
 
@@ -10,8 +10,13 @@ import numpy as np
 import scipy.special
 import torch
 
+from ..map.term import Fact
+from ..property import Characteristic, Continuous, NonVanishing, PositiveDefinite, Universal
+from ..spaces import Space
 from .base import Kernel
+from .configurations import period
 from .geometry import flat, like, square_distances
+from .known import full_spectrum, lost, narrower
 from .scale import Stationary, as_fixed, as_length, check_length, check_width, ones
 from .spectral import Spectral
 
@@ -52,6 +57,11 @@ class Laplacian(Stationary):
         centre = y.detach().mean(0)
         each = length if isinstance(length, float) else like(length, x)
         return torch.exp(-torch.cdist((x - centre) / each, (y - centre) / each, p=1.0))
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield from full_spectrum(
+            "the frequencies have a positive density, a product of Cauchy ones"
+        )
 
     def spectral(self) -> tuple[Spectral, ...]:
         return (Spectral("separable", _cauchy, as_fixed(self.lengths), heavy=True),)
@@ -101,25 +111,44 @@ class Periodic(Kernel):
 
     def _wound(self, x: torch.Tensor) -> torch.Tensor:
         """The rows on circles of radius 1/l, whose squared chords are 4 sin²(π δ/p) / l²."""
-        period, length = (
+        each, length = (
             like(check_width(self, name, as_length(getattr(self, name)), x), x)
             for name in ("period", "length_scale")
         )
-        turns = x / period
+        turns = x / each
         angle = 2.0 * pi * (turns - turns.detach().round())
         return torch.cat((angle.cos() / length, angle.sin() / length), dim=1)
 
     def diagonal(self, x: Any) -> torch.Tensor:
         return ones(x)
 
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield PositiveDefinite, "the Gaussian kernel of points on circles"
+        yield Continuous, "a continuous function of sines"
+        yield NonVanishing, "k(·, y) > 0"
+        periods = np.ravel(as_fixed(self.period))
+        if periods.size not in (1, on.size):
+            return
+        if narrower(on, periods):
+            text = (
+                "the Gaussian kernel after winding each coordinate around a circle, which is "
+                "injective where the space is narrower than the period"
+            )
+            yield Universal, text
+            yield Characteristic, text
+        shape = np.broadcast_to(periods, (on.size,)).reshape(on.shape)
+        pair = period(on, shape)
+        if pair is not None:
+            yield from lost(pair, [1.0, -1.0], "k(x + p, ·) = k(x, ·)")
+
     def spectral(self) -> tuple[Spectral, ...]:
-        period, length = (as_fixed(v) for v in (self.period, self.length_scale))
+        turn, length = (as_fixed(v) for v in (self.period, self.length_scale))
         if isinstance(length, float):
-            return (Spectral("separable", _harmonics(1.0 / length**2), period / (2.0 * pi)),)
+            return (Spectral("separable", _harmonics(1.0 / length**2), turn / (2.0 * pi)),)
         # Coordinates of one length scale share a law; an infinite length leaves the others out.
         laws = []
         for value in np.unique(np.asarray(length)):
-            reach = np.where(np.asarray(length) == value, period / (2.0 * pi), inf)
+            reach = np.where(np.asarray(length) == value, turn / (2.0 * pi), inf)
             laws.append(Spectral("separable", _harmonics(1.0 / float(value) ** 2), reach))
         return tuple(laws)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, isinf, sqrt
 from typing import Any, ClassVar, final
 
@@ -12,8 +12,11 @@ import scipy.special
 import torch
 
 from ..errors import ParameterError, show
+from ..map.term import Fact
+from ..spaces import Space
 from .bessel import matern
 from .geometry import flat, square_distances
+from .known import full_spectrum
 from .scale import Stationary, as_fixed, check_number
 from .spectral import Spectral
 
@@ -47,6 +50,11 @@ class Radial(Stationary):
     def between(self, x: Any, y: Any) -> torch.Tensor:
         x, y = flat(x), flat(y)
         return self.profile(square_distances(x, y, self.fitting(x), self.rough))
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield from full_spectrum(
+            "the frequencies have a positive density, a mixture of normal ones"
+        )
 
     def spectral(self) -> tuple[Spectral, ...]:
         return (Spectral("radial", self.mixture(), as_fixed(self.lengths), self.heavy),)
