@@ -170,7 +170,7 @@ class ExplicitPolynomial(FeatureMap):
 
     def transform(self, X: Any, out: Any = None) -> Any:
         """Evaluate the map, after its size is checked; see `FeatureMap.transform`."""
-        shape = getattr(X, "shape", ())
+        shape: tuple[int, ...] = getattr(X, "shape", ())
         if len(shape) == 2:
             single = str(getattr(X, "dtype", "")).removeprefix("torch.") == "float32"
             self._check_size(int(shape[0]), shape[1:], 4 if single else 8)
@@ -210,7 +210,7 @@ class ExplicitPolynomial(FeatureMap):
         return self._plan(shape[0]).rows(itemsize) if len(shape) == 1 else None
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (self.width(shape[0]),)
+        return (self.width(int(np.prod(shape))),)
 
     def _monomials(self) -> Polynomial:
         p, constant = int(self.degree), bool(self.coef0 > 0)

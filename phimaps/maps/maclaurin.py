@@ -143,7 +143,7 @@ class RandomMaclaurin(FeatureMap):
                 if n:
                     groups.append((k, int(n), sqrt(2 * a[k] / (total * q))))
         turns, chosen = draw(rng, d, groups)
-        return RademacherProducts(d, turns, chosen, tuple(groups), constant, linear)
+        return RademacherProducts(d, tuple(groups), constant, linear, turns, chosen)
 
     def _shares(self, x: Any, a: np.ndarray, degrees: list[int]) -> np.ndarray:
         law = 0.5 ** np.arange(len(degrees))

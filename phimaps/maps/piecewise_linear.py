@@ -308,7 +308,8 @@ def _cauchy(levels: np.ndarray) -> np.ndarray:
     What is left after the pivots p_1, ..., p_k is 2st / (s + t) g(s) g(t), with g(s) the product of
     all (s - p) / (s + p): differences of levels only, so no digits are lost.
     """
-    left, columns = np.ones_like(levels), []
+    left = np.ones_like(levels)
+    columns: list[np.ndarray] = []
     while len(columns) < len(levels):
         # κ(s, s) = s.
         rest = levels * left**2

@@ -30,29 +30,30 @@ class RademacherProducts(SketchedDegrees):
     ----------
     features : int
         The number d of coordinates of x; H has the order of the next power of two.
-    turns : array of int of shape (blocks, order)
-        The diagonals D as multiples of a quarter turn.
-    chosen : array of int of shape (slots,)
-        The rows of H, for one block after the other.
     groups : tuple of (int, int, float)
         The degree k, the number of features and the scale s_k of each product. For each of its
         factors it takes the next blocks, as many as its features need, and one more with signs that
         are real if their number is odd.
-    constant, linear : float, default 0
+    constant, linear : float
         √a_0 and √a_1; 0 stands for no such features.
+    turns : array of int of shape (blocks, order)
+        The diagonals D as multiples of a quarter turn.
+    chosen : array of int of shape (slots,)
+        The rows of H, for one block after the other.
 
     Examples
     --------
-    >>> RademacherProducts(1, [[0], [2]], [0, 0], [(2, 1, 2**0.5)]).fit_transform([[3.0]])
+    >>> phi = RademacherProducts(1, [(2, 1, 2**0.5)], 0.0, 0.0, turns=[[0], [2]], chosen=[0, 0])
+    >>> phi.fit_transform([[3.0]])
     array([[-9.]])
     """
 
     features: int
+    groups: Any
+    constant: float
+    linear: float
     turns: Any
     chosen: Any
-    groups: Any
-    constant: float = 0.0
-    linear: float = 0.0
 
     def real(self, width: int) -> int:
         return width % 2
@@ -150,8 +151,8 @@ def draw(rng: np.random.Generator, d: int, groups: list[Group]) -> tuple[np.ndar
             count, odd = blocks_of(width, order) - width % 2, width % 2
             turns.append(rng.integers(0, 4, (count, order), dtype=np.int8))
             turns.append(2 * rng.integers(0, 2, (odd, order), dtype=np.int8))
-            rows = [rng.permutation(order) for _ in range(count)]
-            rows = np.concatenate([*rows, np.zeros(0, dtype=int)])[: width // 2]
+            orders = [rng.permutation(order) for _ in range(count)]
+            rows = np.concatenate([*orders, np.zeros(0, dtype=int)])[: width // 2]
             chosen += [rows.astype(np.int32), rng.integers(0, order, odd, dtype=np.int32)]
     return np.concatenate(turns), np.concatenate(chosen)
 
@@ -204,7 +205,7 @@ class ProductSketch(PolynomialSketch):
         self, rng: np.random.Generator, d: int, groups: list[Group], constant: float, linear: float
     ) -> FeatureMap:
         turns, chosen = draw(rng, d, groups)
-        return RademacherProducts(d, turns, chosen, tuple(groups), constant, linear)
+        return RademacherProducts(d, tuple(groups), constant, linear, turns, chosen)
 
     @classmethod
     def example(cls) -> FeatureMap:

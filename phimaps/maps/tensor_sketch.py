@@ -31,26 +31,27 @@ class CountSketchProducts(SketchedDegrees):
     ----------
     features : int
         The number d of coordinates of x.
-    bucket, sign : array of int of shape (m, d)
-        For each of the m count sketches the buckets of the coordinates and their signs.
     groups : tuple of (int, int, float)
         The degree k, the number of buckets and the scale s_k of each product. It takes the next k
         count sketches.
-    constant, linear : float, default 0
+    constant, linear : float
         √a_0 and √a_1; 0 stands for no such features.
+    bucket, sign : array of int of shape (m, d)
+        For each of the m count sketches the buckets of the coordinates and their signs.
 
     Examples
     --------
-    >>> CountSketchProducts(2, [[0, 0]], [[1, -1]], [(1, 1, 2**0.5)]).fit_transform([[3.0, 1.0]])
+    >>> phi = CountSketchProducts(2, [(1, 1, 2**0.5)], 0.0, 0.0, bucket=[[0, 0]], sign=[[1, -1]])
+    >>> phi.fit_transform([[3.0, 1.0]])
     array([[2.]])
     """
 
     features: int
+    groups: Any
+    constant: float
+    linear: float
     bucket: Any
     sign: Any
-    groups: Any
-    constant: float = 0.0
-    linear: float = 0.0
 
     def real(self, width: int) -> int:
         # The mean of the signal, and for an even width its fastest wave.
@@ -175,7 +176,7 @@ class TensorSketch(PolynomialSketch):
         buckets = [rng.integers(0, width, (k, d)) for k, width, _ in groups]
         bucket = np.concatenate([*buckets, np.zeros((0, d), dtype=int)])
         sign = rng.choice(np.array([-1, 1], dtype=np.int8), bucket.shape)
-        return CountSketchProducts(d, bucket, sign, tuple(groups), constant, linear)
+        return CountSketchProducts(d, tuple(groups), constant, linear, bucket, sign)
 
     @classmethod
     def example(cls) -> FeatureMap:
