@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf, sqrt
+from math import inf, prod, sqrt
 from typing import final
 
 import numpy as np
@@ -299,6 +299,15 @@ class CRelu(FeatureMap):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat((torch.relu(x), torch.relu(-x)), dim=1)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        positive, negative = out.tensor_split(2, dim=1)
+        torch.clamp(x, min=0, out=positive)
+        torch.neg(x, out=negative).clamp_(min=0)
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        # What arrives is then still in a core's own cache when the second half is written.
+        return max(128, 2**19 // max(1, prod(shape) * itemsize))
 
     def rounds(self, on: Space) -> bool:
         return False
