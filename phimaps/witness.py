@@ -228,7 +228,8 @@ class AnnihilatingMeasure:
     @staticmethod
     def _gram(kernel: Callable[[torch.Tensor], Any], points: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return np.asarray(kernel(torch.from_numpy(points.copy())), dtype=np.float64)
+            matrix = torch.as_tensor(kernel(torch.from_numpy(points.copy())))
+        return matrix.double().numpy()
 
     def __str__(self) -> str:
         parts: list[str] = []

@@ -20,13 +20,14 @@ import phimaps as pm
 from phimaps.errors import ContradictionError
 from phimaps.map import Compose, Part
 from phimaps.map import Product as ProductMap
-from phimaps.property import Property
+from phimaps.property import PROPERTIES, Property
 from phimaps.search import Search
 from phimaps.spaces import Image
 from phimaps.testing import Probe, claims, falsify
 from phimaps.testing.density import subject
 from phimaps.theorem import TABLE, Case, Condition, Premise, Theorem
 
+from . import theorem_pool_kernels as kernels
 from .theorem_pool import outside, pool
 from .theorem_pool_calculus import motions
 
@@ -170,7 +171,7 @@ def mutants() -> Iterator[Mutant]:
         for i, premise in enumerate(row.given):
             yield Mutant(row, f"without: {text(premise)}", guarded(row, without(row, i)))
             if isinstance(premise, Premise) and premise.where in ("each", "others", "rest"):
-                single = row.about.__name__ in ("Scale", "On", "Assume")
+                single = row.about.__name__ in ("Scale", "On", "Assume", "Scaled", "Power")
                 for end in () if single else ("first", "last"):
                     fewer = Fewer(premise.where, premise.claim, end)
                     change = f"all but the {end} of: {text(premise)}"
@@ -201,7 +202,8 @@ MUTANTS = list(mutants())
 @cache
 def expressions() -> list[tuple[Any, pm.Space, bool]]:
     """(map or pull-back, space, whether `decide` may check the domain first)."""
-    return [(*e, True) for e in pool()] + [(*e, False) for e in outside()]
+    known = [*pool(), *kernels.pool()]
+    return [(*e, True) for e in known] + [(*e, False) for e in outside()]
 
 
 @cache
@@ -241,7 +243,8 @@ def truth(index: int, goal: Property) -> tuple[str, ...]:
 @cache
 def attacked(index: int, claim: Property, trusted: Any) -> Any:
     phi, on, _ = expressions()[index]
-    witness = trusted if claim.name in ("Injective", "Universal") and not claim.holds else None
+    tested = claim.name in ("Injective", "Universal") or isinstance(phi, pm.kernels.Kernel)
+    witness = trusted if tested and not claim.holds else None
     return falsify(phi, claim, on, witness=witness, probe=probe(index))
 
 
@@ -345,9 +348,15 @@ def test_every_mutant_of_the_row_is_caught(name):
 
 
 # --- the table itself --------------------------------------------------------------------------
-GOALS = tuple(
-    p for p in vars(pm.property).values() if isinstance(p, Property) and p.name != "Universal"
-)
+GOALS = tuple(p for p in PROPERTIES if "map" in p.of)
+KERNEL_GOALS = tuple(p for p in PROPERTIES if "kernel" in p.of)
+
+
+def goals(phi: Any) -> tuple[Property, ...]:
+    """What may be asked of a map, a class of functions or a kernel."""
+    if isinstance(phi, pm.kernels.Kernel):
+        return KERNEL_GOALS
+    return (pm.Universal,) if subject(phi)[1] is not None else GOALS
 
 
 @pytest.mark.parametrize("shard", range(4))
@@ -356,7 +365,7 @@ def test_the_table_as_it_stands_is_never_caught(shard):
     for index, (phi, on, checked) in enumerate(expressions()):
         if index % 4 != shard or not checked:
             continue
-        kinds = (pm.Universal,) if subject(phi)[1] is not None else GOALS
+        kinds = goals(phi)
         quick = Probe(subject(phi)[0], on, budget=0.35)
         for goal in (g for kind in kinds for g in about(kind, on)):
             found, contradiction = made(index, goal, TABLE)

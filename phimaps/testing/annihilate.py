@@ -82,8 +82,8 @@ class Field:
         """k(x_i, x_j) in float64."""
         x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
         with torch.no_grad():
-            matrix = np.array(self.kernel.between(x, x), dtype=np.float64)
-            np.fill_diagonal(matrix, self.kernel.diagonal(x).numpy())
+            matrix = self.kernel.between(x, x).double().numpy().copy()
+            np.fill_diagonal(matrix, self.kernel.diagonal(x).double().numpy())
         return matrix
 
     @cached_property

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..kernels import Constant, Power, Product, Pullback, Scaled, Sum
 from ..map import combinators
-from ..maps.vector import Identity
+from ..maps.vector import Identity, Select
 from ..property import (
     Characteristic,
     Continuous,
@@ -151,7 +151,9 @@ def _pulled(case: Case) -> bool:
 
 def _together(case: Case) -> Any:
     """(φ_1, ..., φ_m), with the identity for a factor that is no kernel of features."""
-    maps = (p.map.map if isinstance(p.map, Pullback) else Identity() for p in case.parts)
+    maps = [p.map.map if isinstance(p.map, Pullback) else Identity() for p in case.parts]
+    if all(isinstance(phi, Select) and phi.closed for phi in maps):
+        return Select([c for phi in maps for c in phi.columns])
     return combinators["&"](tuple(maps))
 
 
