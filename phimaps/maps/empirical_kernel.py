@@ -15,6 +15,7 @@ import torch
 from ..errors import ParameterError, ShapeError, show
 from ..interval import EPS, ULPS, column_rank, multiply, singular_values
 from ..kernels import RBF, Cauchy, InverseMultiquadric, Kernel, Linear, Matern, RationalQuadratic
+from ..kernels.custom import check_psd
 from ..kernels.dot import Dot
 from ..kernels.stationary import Radial
 from ..map import Fact, FeatureMap
@@ -22,7 +23,7 @@ from ..proof import Reason, Strength
 from ..property import Bounded, Continuous, Injective, Lipschitz, Smooth
 from ..spaces import Box, Image, Space
 
-__all__ = ["EmpiricalKernelMap", "regularized"]
+__all__ = ["EmpiricalKernelMap", "cholesky", "regularized"]
 
 # Kernel values are computed in blocks of this many bytes, which stay in a processor's cache.
 CACHED = 4 * 2**20
@@ -40,6 +41,38 @@ def regularized(precision: type, count: int) -> float:
     products then err by as much as single kernel values do.
     """
     return float(np.finfo(precision).eps) * count / 2
+
+
+def cholesky(gram: np.ndarray, precision: type) -> np.ndarray:
+    """The Cholesky factor of a kernel matrix plus what rounding may have taken from it.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (m, m)
+    precision : type
+        Of the rows that kernel values will be computed from.
+
+    Returns
+    -------
+    ndarray of shape (m, m), lower triangular
+
+    Raises
+    ------
+    InputError
+        When the matrix has an eigenvalue that rounding does not account for.
+    """
+    size, eye = float(gram.trace()) / len(gram), np.eye(len(gram))
+    if size <= 0:
+        # Semidefinite only if it is zero; and so are the features then.
+        check_psd(gram)
+        return eye
+    jitter = regularized(precision, len(gram)) * size
+    while True:
+        try:
+            return np.linalg.cholesky(gram + jitter * eye)
+        except np.linalg.LinAlgError:
+            check_psd(gram.astype(precision))
+            jitter *= 10.0
 
 
 @final

@@ -16,6 +16,7 @@ import torch
 
 from ..config import get_config
 from ..kernels import Kernel
+from .empirical_kernel import cholesky
 
 __all__ = ["RULES", "Reservoir", "dense_rows"]
 
@@ -180,7 +181,7 @@ def pivots(kernel: Kernel, x: Any, count: int, rng: np.random.Generator) -> np.n
     """
     pool = _pool(x, max(POOL, EACH * count), rng)
     rows = _ready(kernel, x, pool)
-    left = kernel.diagonal(_double(rows)).double().numpy().copy()
+    left = np.maximum(kernel.diagonal(_double(rows)).double().numpy(), 0.0)
     least = np.finfo(np.float64).eps * count * left.sum()
     factor = np.empty((len(pool), count))
     chosen: list[int] = []
@@ -224,10 +225,11 @@ def _accepted(
 
 
 def leverage(kernel: Kernel, x: Any, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows in proportion to their ridge leverage scores, estimated from a uniform sample.
+    """Rows in proportion to their ridge leverage scores, without replacement.
 
-    The ridge λ is the part of the trace that the sample does not explain, over the number of
-    landmarks.
+    The scores are estimated twice, from a uniform sample and then from one that takes in what that
+    one missed. The ridge is such that they add up to count / (1 + log count): so many draws leave
+    out little of a matrix of that effective dimension.
 
     References
     ----------
@@ -236,20 +238,31 @@ def leverage(kernel: Kernel, x: Any, count: int, rng: np.random.Generator) -> np
     """
     pool = _pool(x, max(POOL, EACH * count), rng)
     rows = _ready(kernel, x, pool)
-    sample = np.sort(rng.permutation(len(pool))[:count])
-    gram = _columns(kernel, rows[sample], rows[sample])
-    trace = float(gram.trace())
-    gram.flat[:: len(sample) + 1] += 1e-12 * max(trace, np.finfo(np.float64).tiny)
-    lower = np.linalg.cholesky(gram)
+    first = rng.permutation(len(pool))[: -(-count // 2)]
+    missed = _weighted(_scores(kernel, rows, first, count), count - len(first), rng)
+    both = np.union1d(first, missed)
+    return dense_rows(x, pool[_weighted(_scores(kernel, rows, both, count), count, rng)])
+
+
+def _scores(kernel: Kernel, rows: Any, sample: np.ndarray, count: int) -> np.ndarray:
+    """Ridge leverage scores, with the kernel between rows as the sample sees it."""
+    tiny = np.finfo(np.float64).tiny
+    lower = cholesky(_columns(kernel, rows[sample], rows[sample]), np.float64)
     columns = _columns(kernel, rows, rows[sample])
     features = scipy.linalg.solve_triangular(lower, columns.T, lower=True, check_finite=False)
     size = kernel.diagonal(_double(rows)).double().numpy()
     unseen = np.maximum(size - np.einsum("ij,ij->j", features, features), 0.0)
-    ridge = max(unseen.sum(), 1e-12 * size.sum(), np.finfo(np.float64).tiny) / count
-    root = np.linalg.cholesky(features @ features.T + ridge * np.eye(len(sample)))
-    seen = scipy.linalg.solve_triangular(root, features, lower=True, check_finite=False)
-    scores = np.einsum("ij,ij->j", seen, seen) + unseen / ridge
-    return dense_rows(x, pool[_weighted(np.minimum(scores, 1.0), count, rng)])
+    values, vectors = np.linalg.eigh(features @ features.T)
+    values = np.maximum(values, 0.0)
+    low, high = 1e-14 * max(float(size.sum()), tiny), max(float(size.sum()), tiny)
+    wanted = count / (1.0 + np.log(count))
+    for _ in range(60):
+        ridge = np.sqrt(low * high)
+        total = (values / (values + ridge)).sum() + np.minimum(unseen / ridge, 1.0).sum()
+        low, high = (ridge, high) if total > wanted else (low, ridge)
+    seen = vectors.T @ features
+    share = np.einsum("ij,ij->j", seen, seen / (values + high)[:, None])
+    return np.minimum(share + unseen / high, 1.0)
 
 
 # Uniform landmarks are a reservoir.

@@ -21,7 +21,7 @@ from ..map.streaming import OnePass
 from ..property import Continuous
 from ..spaces import Space
 from .affine import Affine
-from .empirical_kernel import EmpiricalKernelMap, regularized
+from .empirical_kernel import EmpiricalKernelMap, cholesky
 from .landmarks import RULES, Reservoir
 from .vector import Select
 
@@ -254,7 +254,7 @@ class Nystrom(OnePass):
     def _around(self, kernel: Kernel, points: np.ndarray) -> FeatureMap:
         """The closed map of a closed kernel and landmarks, for rows of their precision."""
         gram = kernel(points.astype(np.float64))
-        return EmpiricalKernelMap(points, self._root(gram, points.dtype.type), kernel)
+        return EmpiricalKernelMap(points, cholesky(gram, points.dtype.type), kernel)
 
     def _of_matrix(self, x: torch.Tensor) -> FeatureMap:
         n = x.shape[0]
@@ -275,24 +275,9 @@ class Nystrom(OnePass):
             table: Any = _Table(matrix)
             found = RULES[self.landmarks](table, numbers, count, rng)
         index = found.astype(np.int64).ravel()
-        root = self._root(matrix[np.ix_(index, index)].astype(np.float64), matrix.dtype.type)
+        root = cholesky(matrix[np.ix_(index, index)].astype(np.float64), matrix.dtype.type)
         inverse = np.linalg.solve(root, np.eye(count))
         return pipe(Select(index.tolist()), Affine(np.tril(inverse).T))
-
-    def _root(self, gram: np.ndarray, precision: type) -> np.ndarray:
-        """The Cholesky factor of a kernel matrix plus what rounding may have taken from it."""
-        size, eye = float(gram.trace()) / len(gram), np.eye(len(gram))
-        if size <= 0:
-            # Semidefinite only if it is zero; and so are the features then.
-            kernels.check_psd(gram)
-            return eye
-        jitter = regularized(precision, len(gram)) * size
-        while True:
-            try:
-                return np.linalg.cholesky(gram + jitter * eye)
-            except np.linalg.LinAlgError:
-                kernels.check_psd(gram.astype(precision))
-                jitter *= 10.0
 
     # --- what is known -------------------------------------------------------------------------
     def facts(self, on: Space) -> Iterator[Fact]:

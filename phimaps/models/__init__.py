@@ -4,3 +4,4 @@ from .base import Model as Model
 from .base import Pullback as Pullback
 from .linear import Linear as Linear
 from .network import MLP as MLP
+from .ridge import Ridge as Ridge

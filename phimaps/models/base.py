@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from math import prod
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -11,11 +12,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d, has_fit_parameter
 
-from ..errors import OperandError, ParameterError
+from ..config import get_config
+from ..errors import InputError, OperandError, ParameterError
+from ..ingest import read
 from ..map import FeatureMap, Part, as_map, show
 from ..map.term import Fact
+from ..rows import apply, device_of
 from ..spaces import Euclidean, Image, Space
 
 __all__ = ["Model", "Pullback"]
@@ -30,7 +34,16 @@ class Model(BaseEstimator, ABC):
 
     # Whether {f∘φ : f in F} has finite dimension for every φ into a finite-dimensional space.
     finite_dimensional: ClassVar[bool] = False
+    # Whether several targets can be regressed on at once.
+    multioutput: ClassVar[bool] = False
+    # Whether a member for classes has probabilities.
+    probabilistic: ClassVar[bool] = True
     task: str
+
+    @property
+    def streams(self) -> bool:
+        """Whether members take their features in batches."""
+        return False
 
     @abstractmethod
     def facts(self, on: Space) -> Iterator[Fact]:
@@ -98,7 +111,35 @@ def _has_probabilities(pullback: Any) -> bool:
     member = vars(pullback).get("model_")
     if member is not None:
         return hasattr(member, "predict_proba")
-    return getattr(pullback.model, "task", "auto") != "regression"
+    model = pullback.model
+    return model.probabilistic and model.task != "regression"
+
+
+def _streams(pullback: Any) -> bool:
+    return pullback.model.streams
+
+
+def _pieces(phi: Any, data: Any) -> Iterator[tuple[slice, np.ndarray]]:
+    """The features of validated rows, in chunks, each with the place of its rows."""
+    closed, device = phi._fitted(), device_of(phi._fitted())
+    wide = 8 * prod(closed.out_shape(tuple(data.shape[1:])))
+    step = max(1, get_config()["chunk_bytes"] // wide)
+    for start in range(0, data.shape[0], step):
+        part = slice(start, start + step)
+        yield part, apply(closed, data[part], device=device).flatten(1).detach().cpu().numpy()
+
+
+def _row_weights(value: Any, n: int) -> np.ndarray:
+    weights = np.asarray(value, dtype=np.float64)
+    bad = weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any()
+    if bad or not weights.sum():
+        raise ParameterError(
+            "sample_weight does not weigh the rows.",
+            got=f"shape {weights.shape} for {n} rows",
+            need="n finite weights >= 0 that are not all zero",
+            do="fit(X, y, sample_weight=weights)",
+        )
+    return weights
 
 
 @final
@@ -132,25 +173,90 @@ class Pullback(BaseEstimator):
         self.model = model
         self.map = map
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Bind the map and fit a member of F to φ(X) and y.
+
+        Where the model streams, φ(X) is made in chunks of ``config.chunk_bytes`` and never held as
+        a whole.
 
         Parameters
         ----------
         X : as `FeatureMap.fit` takes it, of n rows
-        y : array-like of shape (n,)
+        y : array-like of shape (n,), or (n, k) for models of several targets
             Floating-point numbers to regress on, or class labels.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows, for the member, and for the map if its ``fit`` takes them.
 
         Returns
         -------
         self
         """
         self.check_parameters()
-        target = column_or_1d(y, warn=True)
+        target = self._target(y)
+        given = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)}
         phi = clone(self.map)
-        features = phi.fit(X, target).transform(X)
-        features = features if isinstance(features, np.ndarray) else np.asarray(features)
-        member = self.model.member(self.model.classifies(target)).fit(features, target)
+        phi.fit(X, target, **(given if has_fit_parameter(phi, "sample_weight") else {}))
+        member = self.model.member(self.model.classifies(target))
+        if self.model.streams:
+            self._feed(member, phi, X, target, sample_weight)
+        else:
+            member.fit(np.asarray(phi.transform(X)), target, **given)
+        return self._keep(phi, member)
+
+    @available_if(_streams)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Take in a batch of rows: the member fits all rows so far as if they came at once.
+
+        The map is the one of the last `fit`, or else is bound to the first batch; later batches do
+        not change it. The member in ``model_`` keeps what later batches need.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+        classes : array-like, optional
+            All labels; others may still come later.
+
+        Returns
+        -------
+        self
+        """
+        self.check_parameters()
+        target = self._target(y)
+        if "model_" in vars(self):
+            phi, member = self.fitted_, self.model_.copied()
+        else:
+            phi = clone(self.map).fit(X, target)
+            classify = classes is not None or self.model.classifies(target)
+            member = self.model.member(classify)
+        self._feed(member, phi, X, target, sample_weight, classes)
+        return self._keep(phi, member)
+
+    def _target(self, y: Any) -> np.ndarray:
+        several = np.asarray(y).ndim == 2
+        if several and self.model.multioutput and not self.model.classifies(y):
+            return np.asarray(y)
+        return column_or_1d(y, warn=True)
+
+    def _feed(
+        self, member: Any, phi: Any, X: Any, target: Any, weights: Any, classes: Any = None
+    ) -> None:
+        data = read(phi, X, reset=False).data
+        n, known = data.shape[0], None if weights is None else _row_weights(weights, len(target))
+        if n != len(target):
+            raise InputError(
+                f"Found input variables with inconsistent numbers of samples: [{n}, "
+                f"{len(target)}].",
+                got=f"{n} rows of X, {len(target)} of y",
+                need="a target for each row",
+                do="pass the rows of X and y that belong together",
+            )
+        if member.classify and classes is None:
+            classes = np.unique(target)
+        for part, features in _pieces(phi, data):
+            more = None if known is None else known[part]
+            member.partial_fit(features, target[part], more, classes)
+
+    def _keep(self, phi: Any, member: Any) -> Self:
         self.fitted_, self.map_, self.model_ = phi, phi.map_, member
         self.n_features_in_ = phi.n_features_in_
         for name in ("feature_names_in_",):
@@ -165,9 +271,13 @@ class Pullback(BaseEstimator):
         return np.asarray(self.fitted_.transform(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """f(φ(x)) for every row, of shape (n,)."""
-        features = self._features(X)
-        return self.model_.predict(features)
+        """f(φ(x)) for every row, of shape (n,), or (n, k) for k targets."""
+        check_is_fitted(self, "model_")
+        if not self.model.streams:
+            features = self._features(X)
+            return self.model_.predict(features)
+        data = read(self.fitted_, X, reset=False).data
+        return np.concatenate([self.model_.predict(f) for _, f in _pieces(self.fitted_, data)])
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -189,6 +299,9 @@ class Pullback(BaseEstimator):
         if below is not None:
             tags.input_tags = below.input_tags
         tags.target_tags.required = True
+        tags.target_tags.multi_output = (
+            getattr(self.model, "multioutput", False) and self.model.task == "regression"
+        )
         task = getattr(self.model, "task", "auto")
         if task == "auto" and hasattr(self, "model_"):
             task = "classification" if hasattr(self, "classes_") else "regression"

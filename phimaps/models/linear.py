@@ -12,11 +12,21 @@ from ..property import Universal
 from ..spaces import Space
 from .base import Model
 
-__all__ = ["Linear"]
+__all__ = ["AffineFunctions", "Linear"]
+
+
+class AffineFunctions(Model):
+    """F = {x ↦ a·x + b}, the affine functions, however one of them is chosen; abstract."""
+
+    finite_dimensional: ClassVar[bool] = True
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        if on.infinite:
+            yield ~Universal, "affine functions form a space of finite dimension, C(K) does not"
 
 
 @final
-class Linear(Model):
+class Linear(AffineFunctions):
     """F = {x ↦ a·x + b}, the affine functions.
 
     The member is chosen by ridge regression, or by logistic regression for classes.
@@ -37,16 +47,10 @@ class Linear(Model):
     False
     """
 
-    finite_dimensional: ClassVar[bool] = True
-
     def __init__(self, alpha: float = 1.0, task: str = "auto", max_iter: int = 1000):
         self.alpha = alpha
         self.task = task
         self.max_iter = max_iter
-
-    def facts(self, on: Space) -> Iterator[Fact]:
-        if on.infinite:
-            yield ~Universal, "affine functions form a space of finite dimension, C(K) does not"
 
     def member(self, classify: bool) -> Any:
         if classify:

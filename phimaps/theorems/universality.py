@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 
 from ..interval import norm_bound, singular_values
-from ..models import Linear, Pullback
+from ..models import Pullback
+from ..models.linear import AffineFunctions
 from ..proof import Strength
 from ..property import Continuous, Injective, Universal
 from ..theorem import Case, Condition, Premise, theorem
@@ -21,7 +22,7 @@ def _affinely_independent(case: Case) -> bool:
     of the radii (Weyl).
     """
     members = case.on.enumerate()
-    if members is None or len(members) > 512 or not isinstance(case.map.model, Linear):
+    if members is None or len(members) > 512 or not isinstance(case.map.model, AffineFunctions):
         return False
     phi = case.parts[-1].map
     if not phi.closed:
@@ -77,7 +78,7 @@ theorem(
 def _outnumbered(case: Case) -> bool:
     """Whether the points of a finite space are more than the features with a constant."""
     members = case.on.enumerate()
-    if members is None or not isinstance(case.map.model, Linear):
+    if members is None or not isinstance(case.map.model, AffineFunctions):
         return False
     phi = case.parts[-1].map
     return phi.closed and len(members) > prod(phi.out_shape(case.on.shape)) + 1
