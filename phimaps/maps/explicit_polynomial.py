@@ -111,6 +111,10 @@ class ExplicitPolynomial(FeatureMap):
             return [inf]
 
     @property
+    def sparse(self) -> bool:
+        return True
+
+    @property
     def estimates(self) -> Any:
         """The kernel that the inner products are."""
         return kernels.PolynomialKernel(int(self.degree), float(self.gamma), float(self.coef0))

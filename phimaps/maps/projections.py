@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from math import log, sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -38,6 +39,10 @@ class RandomProjection(FeatureMap):
         "eps": [Interval(Real, 0, 1, closed="neither")],
         "random_state": RANDOM_STATE,
     }
+
+    @abstractmethod
+    def close(self, x: Any, given: Given) -> FeatureMap:
+        """The drawn linear map; see `FeatureMap.bind`."""
 
     @property
     def random(self) -> bool:

@@ -1,8 +1,8 @@
 """Tools that test maps, theorems and claims: for this library's own suite and for yours."""
 
 from . import fitted as fitted
-from . import sketched as sketched
 from . import kernel_entries as kernel_entries
+from . import sketched as sketched
 from .evidence import Counterexample as Counterexample
 from .falsify import claims as claims
 from .falsify import falsify as falsify
