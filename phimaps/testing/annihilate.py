@@ -90,7 +90,7 @@ class Field:
     def probe(self) -> Probe:
         """The kernel's sections as a map, for the attacks on maps."""
         anchors = self.on.sample(9, np.random.default_rng(self.seed + 21))
-        return Probe(Section(self.kernel, anchors), self.on, self.seed, self.budget / 2)
+        return Probe(Section(self.kernel, anchors), self.on, self.seed, self.budget * 0.3)
 
     @cached_property
     def figures(self) -> list[Figure]:

@@ -82,7 +82,9 @@ def universal(field: Field, claim: Property, witness: Any) -> Counterexample | N
         return strict(field, claim, witness)
     if witness is not None:
         return _no_measure(field, claim, witness, False)
-    if annihilated(field) is not None or _indefinite(field) is not None or _jump(field, False):
+    if _indefinite(field) is not None or _jump(field, False) is not None:
+        return None
+    if annihilated(field) is not None:
         return None
     return _fits(field, claim)
 
@@ -136,7 +138,7 @@ def _no_measure(
 ) -> Counterexample | None:
     """Test the witness; without one, look for another and for a negative eigenvalue."""
     if witness is None:
-        if annihilated(field, balanced) is not None or (not balanced and _indefinite(field)):
+        if _indefinite(field) is not None or annihilated(field, balanced) is not None:
             return None
         text = f"no measure on {len(field.grams)} figures is annihilated"
         return Counterexample(repr(claim), text, certain=False)
@@ -205,7 +207,7 @@ def _part(field: Field, n: int) -> np.ndarray:
 
 def _without_zero(field: Field, claim: Property) -> Counterexample | None:
     """Look for a combination of k(z_j, ·) that is at least 1 at many points."""
-    if annihilated(field) is not None and any(len(k) == 1 and k[0, 0] == 0 for _, k in field.grams):
+    if _indefinite(field) is not None or _jump(field, False) is not None:
         return None
     points = _part(field, 300)
     rows = field.gram(points)[:, :24]

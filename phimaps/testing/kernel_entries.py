@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..kernels import (
+    NTK,
     RBF,
+    ArcCosine,
     Cauchy,
     Constant,
     Cosine,
@@ -28,7 +30,7 @@ from ..kernels import (
 )
 from ..kernels.histogram import AdditiveChi2, Chi2, Intersection
 from .entries import entry, value
-from .precise import Precise, mpmath
+from .precise import Precise, Unknown, mpmath
 
 Point = np.ndarray
 
@@ -145,6 +147,48 @@ def _chi2(evaluate: Precise, k: Any, x: Point, y: Point) -> Any:
 @entry(Intersection)
 def _intersection(evaluate: Precise, k: Any, x: Point, y: Point) -> Any:
     return mpmath.fsum(min(a, b) for a, b in zip(x.flat, y.flat, strict=True))
+
+
+def _angular(order: int, one: Any, two: Any, cross: Any) -> Any:
+    """E 2 σ(g) σ(h) for centred Gaussian g, h with these variances and covariance."""
+    size = mpmath.sqrt(one * two)
+    if not size:
+        if order == 0:
+            raise Unknown("a step at 0")
+        return mpmath.mpf(0)
+    cosine = min(max(cross / size, mpmath.mpf(-1)), mpmath.mpf(1))
+    angle = mpmath.acos(cosine)
+    left = mpmath.pi - angle
+    if order == 0:
+        return left / mpmath.pi
+    if order == 1:
+        return size * (mpmath.sin(angle) + left * cosine) / mpmath.pi
+    square = 3 * mpmath.sin(angle) * cosine + left * (1 + 2 * cosine**2)
+    return size**2 * square / mpmath.pi
+
+
+def _layered(k: Any, order: int, x: Point, y: Point) -> tuple[Any, Any]:
+    """The arc-cosine kernel, and the tangent kernel, of the same layers."""
+    b = mpmath.mpf(float(k.bias)) ** 2
+    one, two, cross = _dot(x, x), _dot(y, y), _dot(x, y)
+    tangent = cross + b
+    for _ in range(int(k.depth)):
+        one, two, cross = one + b, two + b, cross + b
+        steps = _angular(0, one, two, cross) if one and two else mpmath.mpf(0)
+        cross_new = _angular(order, one, two, cross)
+        one, two = (_angular(order, h, h, h) for h in (one, two))
+        cross, tangent = cross_new, cross_new + b + tangent * steps
+    return cross, tangent
+
+
+@entry(ArcCosine)
+def _arccosine(evaluate: Precise, k: Any, x: Point, y: Point) -> Any:
+    return _layered(k, int(k.order), x, y)[0]
+
+
+@entry(NTK)
+def _ntk(evaluate: Precise, k: Any, x: Point, y: Point) -> Any:
+    return _layered(k, 1, x, y)[1]
 
 
 @entry(Sum)
