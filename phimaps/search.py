@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, final
 
 from .map import Assume, Part
+from .map.sequence import Images, remembered
 from .proof import Proof, Reason, Strength
 from .property import Property
 from .spaces import Space
@@ -44,6 +45,7 @@ class Search:
         for row in table:
             self.rows.setdefault((row.then.name, row.then.holds), []).append(row)
         self.surely: dict[tuple[int, int], bool] = {}
+        self.images: Images = {}
 
     def case(self, phi: Any, on: Space) -> Case:
         """The map on the space, its parts listed once."""
@@ -56,6 +58,10 @@ class Search:
 
     def prove(self, phi: Any, claim: Property, on: Space | None) -> Proof | None:
         """The best proof of a signed claim, or None."""
+        with remembered(self.images):
+            return self._prove(phi, claim, on)
+
+    def _prove(self, phi: Any, claim: Property, on: Space | None) -> Proof | None:
         if on is None or not self.defined(phi, on):
             return None
         case = self.case(phi, on)
@@ -217,7 +223,11 @@ class Search:
         because: tuple[Proof, ...],
         number: float | None,
     ) -> Proof:
-        return Proof(f"{case.map!r} {says(claim, number)} on {case.on!r}", reason, because, number)
+        # What stands here is written out for every step, and long expressions are long to write.
+        if "names" not in case.memo:
+            case.memo["names"] = repr(case.map), repr(case.on)
+        phi, on = case.memo["names"]
+        return Proof(f"{phi} {says(claim, number)} on {on}", reason, because, number)
 
 
 def _asked(part: Part, claim: Property) -> Space | None:

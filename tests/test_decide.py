@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 import phimaps as pm
 from phimaps.errors import ContradictionError, TruthError
 from phimaps.proof import Strength
+from phimaps.spaces import Image
 
 UNIT = pm.Box([0.0], [1.0])
 LINE = pm.Box([-1.0], [1.0])
@@ -252,3 +253,29 @@ def test_what_is_proved_follows_the_weights_of_today():
     assert pm.decide(chain, pm.Lipschitz, on=plane).value[0] > 6.9
     chain.maps[0].set_params(weight=9 * np.eye(2))
     assert pm.decide(chain, pm.Lipschitz, on=plane).value[0] > 8.9
+
+
+asked = []
+
+
+class Counting(pm.FeatureMap):
+    """x ↦ x, which counts how often its image is asked for."""
+
+    def forward(self, x):
+        return x
+
+    @property
+    def keeps_shape(self):
+        return True
+
+    def image(self, on):
+        asked.append(on)
+        return Image(on)
+
+
+def test_the_images_in_a_chain_are_remembered_in_a_search():
+    asked.clear()
+    chain = pm.Tanh() @ pm.Relu() @ Counting() @ pm.Abs()
+    pm.decide(chain & (pm.Exp() @ chain), pm.UAPInvariant, on=LINE)
+    # Points that are tried have boxes of their own. Without memory there are 40 others.
+    assert sum((b.low < b.high).all() for b in asked) <= 20

@@ -1,6 +1,5 @@
 """Every claim that `decide` makes over thousands of random expressions is attacked, and stands."""
 
-
 import numpy as np
 import pytest
 import torch

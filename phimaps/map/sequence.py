@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 from typing import Any, final
 
@@ -17,7 +19,7 @@ from .feature import Composite, FeatureMap, as_map, combinators
 from .routing import route
 from .term import Given, Part, show
 
-__all__ = ["Compose", "pipe"]
+__all__ = ["Compose", "Images", "pipe", "remembered"]
 
 
 @final
@@ -162,11 +164,43 @@ class Compose(Composite):
         return _VisualBlock("serial", parts, names=names, name_details=details, dash_wrapped=False)
 
 
+# The images found in the search that is running, by map and space. It keeps both alive, so that
+# their ids stay theirs, and is forgotten with the search, as maps and their weights may change.
+Images = dict[tuple[int, int], tuple[Any, Space, Image]]
+_known: ContextVar[Images | None] = ContextVar("_known", default=None)
+
+
+@contextmanager
+def remembered(images: Images) -> Iterator[None]:
+    """Look images up, and enter them, while a search runs.
+
+    Parameters
+    ----------
+    images : dict
+        What the search has found so far.
+    """
+    token = _known.set(images)
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _image(part: FeatureMap, on: Space) -> Image:
+    images = _known.get()
+    if images is None:
+        return part.image(on)
+    key = (id(part), id(on))
+    if key not in images:
+        images[key] = part, on, part.image(on)
+    return images[key][2]
+
+
 def _through(part: FeatureMap, image: Image) -> Image:
-    outer = part.image(image.outer)
+    outer = _image(part, image.outer)
     if image.inner is None or image.inner is image.outer:
         return Image(outer.outer, outer.inner if image.inner is not None else None)
-    return Image(outer.outer, part.image(image.inner).inner)
+    return Image(outer.outer, _image(part, image.inner).inner)
 
 
 def _check_step(before: FeatureMap, part: FeatureMap, gives: tuple[int, ...]) -> None:

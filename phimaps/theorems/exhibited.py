@@ -44,9 +44,24 @@ Enclosure = tuple[np.ndarray, np.ndarray]
 
 def enclosure(phi: Any, x: np.ndarray) -> Enclosure | None:
     """Bounds of φ(x) at a point, from interval arithmetic; None where they say nothing."""
-    low, high = phi.image(Box(x, x)).outer.bounds()
+    low, high = flat_bounds(phi.image(Box(x, x)).outer)
     finite = np.isfinite(low).all() and np.isfinite(high).all()
-    return (low.ravel(), high.ravel()) if finite else None
+    return (low, high) if finite else None
+
+
+def flat_bounds(space: Space) -> Enclosure:
+    """The bounds of each coordinate, flattened."""
+    low, high = space.bounds()
+    return low.ravel(), high.ravel()
+
+
+def _at(case: Case, x: np.ndarray) -> Enclosure | None:
+    """The enclosure of the value at a point, worked out once in a search."""
+    known = case.memo.setdefault("values", {})
+    key = x.tobytes()
+    if key not in known:
+        known[key] = enclosure(case.map, x)
+    return known[key]
 
 
 def difference(a: Enclosure, b: Enclosure) -> Enclosure:
@@ -163,7 +178,7 @@ def _extreme(case: Case, sign: float) -> list[tuple[float, float]]:
         pairs += zip(*_evolved(case, x, y, sign), strict=True)
     found = []
     for a, b in pairs:
-        first, second = enclosure(case.map, a), enclosure(case.map, b)
+        first, second = _at(case, a), _at(case, b)
         if first is None or second is None or not certainly(case.on, a, b):
             continue
         found.append(ratio(case.on, a, b, difference(first, second)))
@@ -221,7 +236,7 @@ def _sizes(case: Case) -> float:
     with np.errstate(all="ignore"):
         size = np.linalg.norm(_values(case.map, x), axis=1)
     largest = [x[i] for i in np.argsort(np.nan_to_num(size))[-4:]]
-    best = [enclosure(case.map, p) for p in largest if certainly(case.on, p)]
+    best = [_at(case, p) for p in largest if certainly(case.on, p)]
     return max([norms(b)[0] for b in best if b is not None], default=0.0)
 
 
@@ -264,7 +279,7 @@ def _bends(case: Case) -> bool:
             exact = np.array_equal(middle - a, b - middle) and np.array_equal(2 * middle - a, b)
         if not exact or np.array_equal(a, b) or not certainly(case.on, a, middle, b):
             continue
-        parts = [enclosure(case.map, p) for p in (a, middle, b)]
+        parts = [_at(case, p) for p in (a, middle, b)]
         if any(p is None for p in parts):
             continue
         first, mid, last = (p for p in parts if p is not None)
@@ -280,12 +295,16 @@ def _unequal(case: Case, moved: Callable[[np.ndarray], Any], factor: float) -> b
         place = moved(x)
         if not certainly(case.on, x) or not place.is_subset(case.on):
             continue
-        a, b = enclosure(case.map, x), case.map.image(place).outer.bounds()
-        if a is None:
+        a = _at(case, x)
+        low, high = place.bounds()
+        # Of a point the enclosure may be known from another factor.
+        point = isinstance(place, Box) and np.array_equal(low, high)
+        b = _at(case, low) if point else flat_bounds(case.map.image(place).outer)
+        if a is None or b is None:
             continue
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = np.nextafter(a[0] * factor, DOWN), np.nextafter(a[1] * factor, UP)
-            low, high = difference((b[0].ravel(), b[1].ravel()), scaled)
+            low, high = difference(b, scaled)
         if ((low > 0) | (high < 0)).any():
             return True
     return False
