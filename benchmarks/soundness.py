@@ -91,7 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if whole.counts["expressions"] // (5 * TASK) > shown:
                 shown = whole.counts["expressions"] // (5 * TASK)
                 spent = time.perf_counter() - start
-                print(f"{whole.counts['expressions']} expressions, {spent:.0f} s", flush=True)
+                print(
+                    f"{whole.counts['expressions']} expressions, {whole.counts['attacked']} claims attacked, "
+                    f"{spent:.0f} s",
+                    flush=True,
+                )
     print(table(whole))
     spent = time.perf_counter() - start
     print(
