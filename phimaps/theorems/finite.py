@@ -12,7 +12,7 @@ from ..map import FeatureMap
 from ..proof import Strength
 from ..property import Bounded, Continuous, Injective, Lipschitz, LowerLipschitz, Smooth
 from ..theorem import Case, Condition, theorem
-from ..witness import Collision
+from ..witness import Collision, Witness
 from .exhibited import difference, enclosure, norms, ratio
 
 # Beyond this many points the pairs are not compared.
@@ -61,7 +61,7 @@ def _same_pair(case: Case) -> tuple[int, int] | None:
     return None
 
 
-def _merged(case: Case, below: Collision | None) -> Collision | None:
+def _merged(case: Case, below: Witness | None) -> Collision | None:
     members, pair = _points(case), _same_pair(case)
     if members is None or pair is None:
         return None

@@ -26,7 +26,7 @@ from ..property import (
 )
 from ..spaces import Box, Simplex, Space, Subspace
 from ..theorem import Case, Numbers, Premise, theorem
-from ..witness import Collision
+from ..witness import Collision, Witness
 
 
 def _chart(case: Case, larger: bool) -> Subspace | None:
@@ -66,8 +66,8 @@ def _parameters(larger: bool) -> Callable[[Case], Space]:
     return space
 
 
-def _place(case: Case, below: Collision | None) -> Collision | None:
-    if below is None or not isinstance(case.on, Subspace):
+def _place(case: Case, below: Witness | None) -> Collision | None:
+    if not isinstance(below, Collision) or not isinstance(case.on, Subspace):
         return None
     x, y = (t @ case.on.basis + case.on.offset for t in (below.x, below.y))
     # The points are rounded, so they lie near the subspace and not on it.

@@ -15,7 +15,7 @@ from ..proof import Strength
 from ..property import Affine, Injective, Lipschitz
 from ..spaces import Box, Space
 from ..theorem import Case, Condition, Premise, theorem
-from ..witness import Collision
+from ..witness import Collision, Witness
 
 # Larger matrices are not searched: they would have to be held whole.
 LARGEST = 2**22
@@ -112,7 +112,7 @@ def _possibly_active(case: Case, z: np.ndarray, radius: np.ndarray) -> np.ndarra
     return (space.bounds()[1] >= 0).ravel()
 
 
-def _pair(case: Case, below: Collision | None) -> Collision | None:
+def _pair(case: Case, below: Witness | None) -> Collision | None:
     """Two points apart along a direction that no active unit sees."""
     found, box = _thin_point(case), case.on.inner_box()
     if found is None or box is None:

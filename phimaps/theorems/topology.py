@@ -11,7 +11,7 @@ from ..map import Assume, Compose, Concat, FeatureMap, On, Product, Scale, Sum, 
 from ..property import Affine, Bounded, Continuous, Injective, Lipschitz, LowerLipschitz
 from ..spaces import Sphere
 from ..theorem import Case, Condition, Premise, theorem
-from ..witness import Collision
+from ..witness import Collision, Witness
 
 NONZERO = Condition("the factor is not 0", lambda case: case.map.factor != 0)
 ZERO = Condition("the factor is 0", lambda case: case.map.factor == 0)
@@ -39,10 +39,10 @@ CONSTANT = Condition(
 )
 
 
-def _embed(case: Case, witness: Collision | None) -> Collision | None:
+def _embed(case: Case, witness: Witness | None) -> Collision | None:
     """The witness against one part of a product, the other parts of the point being fixed."""
     chords = case.on.chords()
-    if chords is None or case.pivot is None or witness is None:
+    if chords is None or case.pivot is None or not isinstance(witness, Collision):
         return None
     start = sum(p.arrives.outer.size for p in case.parts[: case.pivot])
     x, y = chords[2].astype(float).copy(), chords[2].astype(float).copy()
