@@ -228,7 +228,8 @@ class ExplicitPolynomial(FeatureMap):
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         plain = self._monomials().names_out(names, shape, label)
         factors = self.weights_of(len(names))
-        return [n if w == 1 else f"{w:.6g} {n}" for n, w in zip(plain, factors, strict=True)]
+        shown = [f"{w:.6g}" for w in factors]
+        return [n if w == "1" else f"{w} {n}" for n, w in zip(plain, shown, strict=True)]
 
     # --- facts -------------------------------------------------------------------------------
     def image(self, on: Space) -> Image:

@@ -41,7 +41,7 @@ def test_the_kernel_is_exact_where_the_monomials_fit(kind, degree, coef0, d):
 
 
 @every_kind
-@pytest.mark.parametrize("n_components", [1, 2, 8, 9, 22, 31])
+@pytest.mark.parametrize("n_components", [1, 2, 8, 9, 22, 44])
 @pytest.mark.parametrize("degree", [2, 3, 5])
 def test_degrees_0_and_1_are_exact_and_the_width_is_kept(kind, degree, n_components):
     X = data(d=8)
@@ -56,9 +56,9 @@ def test_degrees_0_and_1_are_exact_and_the_width_is_kept(kind, degree, n_compone
         np.testing.assert_allclose(Z[:, 1:9], slope * X, rtol=1e-14)
         assert min(k for k, _, _ in phi.groups) == 2
     # With the width all degrees above are there.
-    if n_components == 31 and degree < 5:
+    if n_components == 44 and degree == 2:
         assert phi.linear > 0
-        assert {k for k, _, _ in phi.groups} == set(range(2, degree + 1))
+        assert [k for k, _, _ in phi.groups] == [2]
 
 
 @every_kind
