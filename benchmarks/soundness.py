@@ -91,11 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if whole.counts["expressions"] // (5 * TASK) > shown:
                 shown = whole.counts["expressions"] // (5 * TASK)
                 spent = time.perf_counter() - start
-                print(
-                    f"{whole.counts['expressions']} expressions, {whole.counts['attacked']} claims attacked, "
-                    f"{spent:.0f} s",
-                    flush=True,
-                )
+                done, attacked = (whole.counts[k] for k in ("expressions", "attacked"))
+                print(f"{done} expressions, {attacked} claims attacked, {spent:.0f} s", flush=True)
     print(table(whole))
     spent = time.perf_counter() - start
     print(
