@@ -178,7 +178,7 @@ def test_a_known_truth_about_a_class_is_never_contradicted(phi, on, truth, reque
     asked(phi, on, pm.Universal, truth, Counter(), request.node.callspec.id)
 
 
-def test_at_least_four_in_five_known_truths_are_decided():
+def test_at_least_nine_in_ten_known_truths_are_decided():
     counts: Counter = Counter()
     open_questions = []
     for name, phi, on, injective, continuous, constants, _ in TRUTHS:
@@ -189,4 +189,4 @@ def test_at_least_four_in_five_known_truths_are_decided():
     for name, phi, on, truth in CLASSES:
         asked(phi, on, pm.Universal, truth, counts, name)
     print(f"\n{counts['decided']} of {counts['asked']} decided; open: {', '.join(open_questions)}")
-    assert counts["decided"] >= 0.8 * counts["asked"]
+    assert counts["decided"] >= 0.9 * counts["asked"]
