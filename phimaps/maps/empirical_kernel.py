@@ -167,7 +167,7 @@ class EmpiricalKernelMap(FeatureMap):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self._check(x.shape)
-        if self._doubles(x.dtype):
+        if x.dtype not in SOLVERS or self._doubles(x.dtype):
             return self.forward(x.double()).to(x.dtype)
         landmarks, factor = self.weights(x)
         values = self.kernel.between(x, landmarks)

@@ -246,16 +246,17 @@ def leverage(kernel: Kernel, x: Any, count: int, rng: np.random.Generator) -> np
 
 def _scores(kernel: Kernel, rows: Any, sample: np.ndarray, count: int) -> np.ndarray:
     """Ridge leverage scores, with the kernel between rows as the sample sees it."""
-    tiny = np.finfo(np.float64).tiny
+    size = kernel.diagonal(_double(rows)).double().numpy()
+    whole = float(size.sum())
+    if whole <= 0:
+        return np.ones(len(size))
     lower = cholesky(_columns(kernel, rows[sample], rows[sample]), np.float64)
     columns = _columns(kernel, rows, rows[sample])
     features = scipy.linalg.solve_triangular(lower, columns.T, lower=True, check_finite=False)
-    size = kernel.diagonal(_double(rows)).double().numpy()
     unseen = np.maximum(size - np.einsum("ij,ij->j", features, features), 0.0)
     values, vectors = np.linalg.eigh(features @ features.T)
     values = np.maximum(values, 0.0)
-    low, high = 1e-14 * max(float(size.sum()), tiny), max(float(size.sum()), tiny)
-    wanted = count / (1.0 + np.log(count))
+    low, high, wanted = 1e-14 * whole, whole, count / (1.0 + np.log(count))
     for _ in range(60):
         ridge = np.sqrt(low * high)
         total = (values / (values + ridge)).sum() + np.minimum(unseen / ridge, 1.0).sum()

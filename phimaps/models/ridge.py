@@ -146,6 +146,11 @@ class StreamedRidge(BaseEstimator):
         Whether y are labels.
     """
 
+    moments_: Moments
+    width_: int
+    flat_: bool
+    classes_: np.ndarray
+
     def __init__(self, alpha: float = 1.0, classify: bool = False):
         self.alpha = alpha
         self.classify = classify
@@ -241,13 +246,13 @@ class StreamedRidge(BaseEstimator):
     def coef_(self) -> np.ndarray:
         """a, of shape (k, d), or (d,) for one target."""
         slope = self.solution[0].T
-        return slope[0] if vars(self).get("flat_") else slope
+        return slope[0] if vars(self).get("flat_", False) else slope
 
     @property
     def intercept_(self) -> Any:
         """b, of shape (k,), or a number for one target."""
         shift = self.solution[1]
-        return shift[0] if vars(self).get("flat_") else shift
+        return shift[0] if vars(self).get("flat_", False) else shift
 
     def predict(self, X: Any) -> np.ndarray:
         """f(x), or the class with the greatest of them, for every row."""
