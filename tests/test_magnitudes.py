@@ -72,6 +72,17 @@ def test_a_chain_through_a_line_is_not_injective_whatever_its_size(size):
         assert pm.decide(chain, pm.LowerLipschitz, on=on).value[0] == 0
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("edge", [1e-300, 1.0, 1e300])
+def test_a_layer_of_any_size_is_asked_without_overflow(size, edge):
+    angles = 2 * np.pi * np.arange(7) / 7
+    layer = pm.Relu() @ pm.Affine(size * np.stack([np.cos(angles), np.sin(angles)]))
+    on = pm.Box([-edge] * 2, [edge] * 2)
+    for goal in (pm.Injective, pm.LowerLipschitz, pm.Lipschitz):
+        verdict = pm.decide(layer, goal, on=on)
+        assert verdict.holds is not False or goal is pm.Lipschitz
+
+
 # --- enclosures ----------------------------------------------------------------------------------
 BIG = pm.Box([1.7e308], [1.7e308])
 ENCLOSED = [

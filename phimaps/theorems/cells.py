@@ -21,6 +21,8 @@ __all__ = ["Cells", "least_gain", "nullspace"]
 
 # More inputs or units than this are not searched, nor are more linear programs solved.
 WIDEST, MOST_UNITS, BUDGET = 12, 96, 300
+# Numbers whose squares or products may over- or underflow are not searched either.
+HUGE = 1e100
 # A branch ends when its rows keep this part of what those of the worst cell seen keep: first to
 # find that there is a bound at all, then to make it sharp.
 PARTS = (0.25, 0.98)
@@ -87,6 +89,15 @@ def least_gain(cells: Cells) -> float | None:
         return None
     # A unit with w = 0 is the same everywhere and keeps nothing.
     cells = Cells(cells.rows[kept], [cells.bias[j] for j in kept], cells.low, cells.high)
+    ends = np.concatenate([cells.low, cells.high])
+    size = np.abs(cells.rows).max(axis=1)
+    largest = max(float(size.max()), *(abs(b) for b in cells.bias))
+    if (
+        largest > HUGE
+        or float(size.min()) < 1 / HUGE
+        or (np.abs(ends[np.isfinite(ends)]) > HUGE).any()
+    ):
+        return None
     best, aim = None, inf
     for part in PARTS:
         search = _Search(cells, part, aim)
