@@ -259,7 +259,7 @@ class Pullback(Kernel):
 
     @classmethod
     def example(cls) -> Pullback:
-        identity = as_map(np.negative)
+        identity = as_map(torch.negative)
         assert identity is not None
         return cls(Linear(), identity)
 

@@ -27,7 +27,11 @@ def matern(squares: torch.Tensor, nu: float) -> torch.Tensor:
     Tensor
         Of that shape; its values are 1 at 0. At 0 the slope counts as 0 where it is infinite.
     """
-    return _Scaled.apply(2.0 * nu * squares, nu) * (2.0 ** (1.0 - nu) / gamma(nu))  # type: ignore
+    return _Scaled.apply(2.0 * nu * squares, nu) / _at_zero(nu)  # type: ignore
+
+
+def _at_zero(order: float) -> float:
+    return 2.0 ** (order - 1.0) * gamma(order)
 
 
 class _Scaled(torch.autograd.Function):
@@ -67,4 +71,4 @@ def _ascending(t: np.ndarray, order: float) -> np.ndarray:
     for k in range(1, int(np.ceil(order))):
         term = term * (t / 4.0) / (k * (k - order))
         total = total + term
-    return 2.0 ** (order - 1.0) * gamma(order) * total
+    return _at_zero(order) * total

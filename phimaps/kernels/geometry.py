@@ -23,6 +23,9 @@ __all__ = [
 NARROW = 16.0
 # Pairs nearer than this, relative to their squared norms, are measured by their differences.
 NEAR = 1e-6
+# Beyond this squared norm, those that are no further apart than the other are measured so too, in
+# all kernels; pairs that are have values that round to 0.
+WIDE, CLOSE = 2.0**20, 100.0
 # Differences are formed in pieces of this many numbers.
 PIECE = 2**20
 
@@ -82,14 +85,16 @@ def square_distances(x: Any, y: Any, length: Any = 1.0, rough: bool = False) -> 
     a, b = _scaled(x, y, length)
     aa, bb = square_norms(a), square_norms(b)
     with torch.no_grad():
-        wide = max(float(aa.max()), float(bb.max())) if x.dtype == torch.float32 else 0.0
+        wide = max(float(aa.max()), float(bb.max()))
     if x.dtype == torch.float32 and (rough or not wide <= NARROW):
         return square_distances(x.double(), y.double(), length, rough).to(x.dtype)
     if not a.requires_grad and not b.requires_grad:
         squares = torch.addmm(bb, a, b.T, alpha=-2.0).add_(aa[:, None]).clamp_min_(0.0)
     else:
         squares = (aa[:, None] + bb - 2.0 * (a @ b.T)).clamp_min(0.0)
-    return _measured(squares, aa, bb, a, b) if rough else squares
+    if not rough and wide <= WIDE:
+        return squares
+    return _measured(squares, _limits(aa, bb, wide), x, y, length)
 
 
 def _array(x: torch.Tensor) -> np.ndarray:
@@ -108,7 +113,9 @@ def _sparse(x: Any, y: Any, length: Any, rough: bool) -> torch.Tensor:
     a, b = (_divided(widen(v), length) for v in (x, y))
     aa, bb = square_norms(a), square_norms(b)
     squares = (aa[:, None] + bb - 2.0 * products(a, b)).clamp_min_(0.0)
-    squares = _measured(squares, aa, bb, a, b) if rough else squares
+    wide = max(float(aa.max()), float(bb.max()))
+    if rough or wide > WIDE:
+        squares = _measured(squares, _limits(aa, bb, wide), widen(x), widen(y), length)
     return squares.float() if single else squares
 
 
@@ -120,35 +127,34 @@ def _divided(x: Any, length: Any) -> Any:
     return x @ scipy.sparse.diags_array(1.0 / np.asarray(length, dtype=np.float64)).tocsr()
 
 
-def _measured(squares: Any, aa: Any, bb: Any, a: Any, b: Any) -> torch.Tensor:
+def _limits(aa: torch.Tensor, bb: torch.Tensor, wide: float) -> torch.Tensor:
+    """Squared distances of pairs that are to be measured by their differences."""
+    return torch.clamp(NEAR * (aa[:, None] + bb), min=CLOSE if wide > WIDE else 0.0).detach()
+
+
+def _measured(squares: Any, limits: torch.Tensor, x: Any, y: Any, length: Any) -> torch.Tensor:
     """The squares, with those of near pairs computed from their differences."""
-    with torch.no_grad():
-        i, j = torch.nonzero(squares <= NEAR * (aa[:, None] + bb), as_tuple=True)
+    i, j = torch.nonzero(squares.detach() <= limits, as_tuple=True)
     if not len(i):
         return squares
-    return squares.index_put((i, j), paired_squares(a, b, i, j).to(squares))
+    return squares.index_put((i, j), paired_squares(x, y, i, j, length=length).to(squares))
 
 
 def paired_squares(
-    a: Any, b: Any, i: torch.Tensor, j: torch.Tensor, sign: float = -1.0
+    x: Any, y: Any, i: torch.Tensor, j: torch.Tensor, sign: float = -1.0, length: Any = 1.0
 ) -> torch.Tensor:
-    """|a_i ± b_j|² for paired indices, from the sums or differences themselves."""
-    step = max(1, PIECE // a.shape[1])
-    pieces = [
-        _gaps(a, b, i[start : start + step], j[start : start + step], sign)
-        for start in range(0, len(i), step)
-    ]
+    """|(x_i ± y_j) / length|² for paired indices, from the sums or differences themselves."""
+    step = max(1, PIECE // x.shape[1])
+    pieces = []
+    for start in range(0, len(i), step):
+        left, right = _taken(x, i[start : start + step]), _taken(y, j[start : start + step])
+        if not (scipy.sparse.issparse(left) and scipy.sparse.issparse(right)):
+            left, right = (
+                torch.from_numpy(v.toarray()) if scipy.sparse.issparse(v) else v
+                for v in (left, right)
+            )
+        pieces.append(square_norms(_divided(left + sign * right, length)))
     return torch.cat(pieces)
-
-
-def _gaps(a: Any, b: Any, i: torch.Tensor, j: torch.Tensor, sign: float) -> torch.Tensor:
-    left, right = _taken(a, i), _taken(b, j)
-    if scipy.sparse.issparse(left) and scipy.sparse.issparse(right):
-        return square_norms(left + sign * right)
-    left, right = (
-        torch.from_numpy(v.toarray()) if scipy.sparse.issparse(v) else v for v in (left, right)
-    )
-    return (left + sign * right).square().sum(1)
 
 
 def _taken(x: Any, index: torch.Tensor) -> Any:
