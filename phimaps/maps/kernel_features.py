@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log, prod
+from math import ceil, inf, log, prod, sqrt
 from numbers import Real
 from typing import Any, NoReturn, final
 
@@ -17,7 +17,7 @@ from ..kernels.base import joined
 from ..kernels.error import ALL_PAIRS_UP_TO, KernelError, measure
 from ..map import FeatureMap
 from .empirical_kernel import EmpiricalKernelMap
-from .kernel_plan import KernelFeatures, features_of
+from .kernel_plan import KernelFeatures, exact, features_of
 
 __all__ = ["KernelFeatures", "features"]
 
@@ -25,6 +25,8 @@ __all__ = ["KernelFeatures", "features"]
 WIDEST = 16384
 # Random pairs at first and at most, for more rows than `ALL_PAIRS_UP_TO`.
 FEW, MANY = 2**16, 2**20
+# How often a narrower map is tried once one has been found.
+TRIES = 4
 # The pilot: rows, features at least, draws.
 ROWS, WIDTH, DRAWS = 256, 256, 3
 
@@ -116,23 +118,63 @@ class _Search:
         most = WIDEST if limit is None else int(limit)
         if landmarks:
             most = min(most, rows.shape[0])
+        power = 1.0 if landmarks else 2.0
         width = min(most, 32 if landmarks else self.predicted(target, rows, most))
-        pairs, tried = FEW, list[tuple[int, float]]()
-        for turn in range(1, 60):
+        pairs, tried, failed = FEW, list[tuple[int, float]](), 0
+        for turn in range(1, 30):
             phi = self.made(width)
-            closed = phi.bind(self.on)
+            try:
+                closed = phi.bind(self.on)
+            except ParameterError:
+                # Some maps have a least width.
+                if width >= most:
+                    raise
+                width = min(most, 2 * width)
+                continue
+            if exact(closed):
+                return phi
             found = self.judged(closed, target, rows, pairs, turn)
             if found.upper <= self.error:
-                return phi
+                least = failed or int(width * (found.upper / self.error) ** power)
+                return self.narrowed(phi, width, least, target, rows, pairs, turn)
             if not found.exact and found.value < 0.9 * self.error and pairs < MANY:
                 pairs = min(MANY, 4 * pairs)
                 continue
             reached = prod(closed.out_shape(tuple(rows.shape[1:])))
-            if width >= most or (tried and tried[-1][0] == reached):
+            # An error far below what is asked, of which few pairs cannot be sure, stays so.
+            unsure = found.value < 0.5 * self.error
+            if width >= most or unsure or (tried and tried[-1][0] == reached):
                 break
             tried.append((reached, found.upper))
-            width = min(most, self.wider(width, tried, 1 if landmarks else 2))
+            failed, width = width, min(most, self.wider(width, tried, power))
         self.refuse(found, width, limit)
+
+    def narrowed(
+        self,
+        phi: FeatureMap,
+        width: int,
+        failed: int,
+        target: Kernel,
+        rows: Any,
+        pairs: int,
+        turn: int,
+    ) -> FeatureMap:
+        """The map, or a narrower one that serves, where there is much to gain."""
+        for _ in range(TRIES if rows.shape[0] <= ALL_PAIRS_UP_TO else min(TRIES, 1)):
+            middle = max(2, _even(sqrt(max(failed, 1) * width)))
+            if failed > 0.8 * width or middle >= width:
+                break
+            turn += 1
+            other = self.made(middle)
+            try:
+                serves = self.judged(other.bind(self.on), target, rows, pairs, turn).upper
+            except ParameterError:
+                serves = inf
+            if serves <= self.error:
+                phi, width = other, middle
+            else:
+                failed = middle
+        return phi
 
     def made(self, width: int) -> FeatureMap:
         return features_of(self.kernel, width, self.method, self.seed, self.options)

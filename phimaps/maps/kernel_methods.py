@@ -25,7 +25,6 @@ from ..kernels import (
     Sum,
 )
 from ..kernels.dot import Dot
-from ..kernels.scale import Stationary
 from ..map import FeatureMap
 from .unit import UnitNorm
 from .vector import Identity, Select
@@ -62,7 +61,7 @@ def stationary(kernel: Kernel) -> bool:
         return all(map(stationary, kernel.kernels))
     if isinstance(kernel, Power):
         return stationary(kernel.kernel)
-    return isinstance(kernel, Stationary)
+    return type(kernel).spectral is not Kernel.spectral
 
 
 def unbiased(kernel: Kernel) -> bool:
@@ -73,7 +72,7 @@ def unbiased(kernel: Kernel) -> bool:
         return unbiased(kernel.kernel)
     if type(kernel).__name__ == "ArcCosine":
         return kernel.depth == 1  # type: ignore[attr-defined, no-any-return]
-    return isinstance(kernel, Stationary | Dot | Cosine | Constant)
+    return stationary(kernel) or isinstance(kernel, Dot | Cosine | Constant)
 
 
 def _named(*names: str) -> Callable[[Kernel], bool]:
@@ -97,7 +96,7 @@ def _exact(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str,
 
 
 def _projection(kernel: Any, width: int, seed: Any, d: Any, options: dict[str, Any]) -> Any:
-    phi = _made("RandomProjection")(n_components=width, random_state=seed, **options)
+    phi = _made("Srht")(n_components=width, random_state=seed, **options)
     return phi if isinstance(kernel, Linear) else phi @ UnitNorm()
 
 

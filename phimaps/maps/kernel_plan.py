@@ -25,12 +25,16 @@ from ..kernels import (
     Scaled,
     Sum,
 )
-from ..map import FeatureMap, Given, Scale
+from ..map import Compose, Concat, FeatureMap, Given, Scale, Tensor
 from ..rows import carry
+from .explicit_polynomial import ExplicitPolynomial
+from .functions import Shift
 from .kernel_methods import DEFAULT, METHODS, exact_width, method_for, stationary, unbiased
 from .tensor_product_sketch import TensorProductSketch
+from .unit import UnitNorm
+from .vector import Identity
 
-__all__ = ["KernelFeatures", "features_of"]
+__all__ = ["KernelFeatures", "exact", "features_of"]
 
 # Rows by which the sizes of the parts of a sum are compared.
 SAMPLE = 1000
@@ -203,6 +207,20 @@ class _Plan:
             ]
             joined = TensorProductSketch(tuple(maps), width, self.fresh())
         return _times(factor, joined)
+
+
+def exact(phi: FeatureMap) -> bool:
+    """Whether a map that was made here has its kernel as its inner product, by construction."""
+    if isinstance(phi, Concat | Tensor):
+        return all(map(exact, phi.maps))
+    if isinstance(phi, Scale):
+        return exact(phi.map)
+    if isinstance(phi, Compose):
+        # What comes before the last map is the map of a pull-back.
+        last, before = phi.maps[-1], phi.maps[-2]
+        constant = isinstance(last, Shift) and isinstance(before, Scale) and not before.factor
+        return exact(last) or constant
+    return isinstance(phi, Identity | UnitNorm | ExplicitPolynomial)
 
 
 def _times(factor: float, phi: FeatureMap) -> FeatureMap:
