@@ -60,7 +60,6 @@ from .maps.foreign import from_function as from_function
 from .maps.foreign import from_sklearn as from_sklearn
 from .maps.foreign import from_torch as from_torch
 from .maps.fourier import Fourier as Fourier
-from .maps.fourier import RandomFourier as RandomFourier
 from .maps.functions import Arcsinh as Arcsinh
 from .maps.functions import Cbrt as Cbrt
 from .maps.functions import Expm1 as Expm1
@@ -89,6 +88,8 @@ from .maps.polynomial import Polynomial as Polynomial
 from .maps.pool import AvgPool2d as AvgPool2d
 from .maps.pool import GlobalPool as GlobalPool
 from .maps.pool import MaxPool2d as MaxPool2d
+from .maps.positive_random import Bumps as Bumps
+from .maps.positive_random import PositiveRandomFeatures as PositiveRandomFeatures
 from .maps.power_transform import BoxCox as BoxCox
 from .maps.power_transform import YeoJohnson as YeoJohnson
 from .maps.powers import Cos as Cos
@@ -105,12 +106,14 @@ from .maps.projections import Srht as Srht
 from .maps.quantile import Quantile as Quantile
 from .maps.radial import RmsNorm as RmsNorm
 from .maps.radial import Squash as Squash
+from .maps.random_fourier import RandomFourier as RandomFourier
 from .maps.random_relu import RandomRelu as RandomRelu
 from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort
 from .maps.sparse_linear import SignedHadamard as SignedHadamard
 from .maps.sparse_linear import SparseLinear as SparseLinear
 from .maps.spline import Spline as Spline
+from .maps.structured import HadamardFourier as HadamardFourier
 from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts
 from .maps.tensor_sketch import TensorSketch as TensorSketch

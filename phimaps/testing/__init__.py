@@ -2,6 +2,7 @@
 
 from . import fitted as fitted
 from . import kernel_entries as kernel_entries
+from . import random_layers as random_layers
 from . import sketched as sketched
 from .evidence import Counterexample as Counterexample
 from .falsify import claims as claims
