@@ -28,6 +28,7 @@ __all__ = ["EmpiricalKernelMap", "cholesky", "regularized"]
 # Kernel values are computed in blocks of this many bytes, which stay in a processor's cache.
 CACHED = 4 * 2**20
 SOLVERS = {torch.float32: scipy.linalg.blas.strsm, torch.float64: scipy.linalg.blas.dtrsm}
+FEW = 2**15
 # Beyond this many landmarks their matrix is not certified.
 WIDEST = 512
 DECREASING = (RBF, Matern, RationalQuadratic, Cauchy, InverseMultiquadric)
@@ -175,7 +176,8 @@ class EmpiricalKernelMap(FeatureMap):
 
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
         quick = x.dtype in SOLVERS and x.device.type == "cpu" and out.is_contiguous()
-        if not quick or self._doubles(x.dtype):
+        # Beside a few numbers, it costs more to wake the threads of another library.
+        if not quick or out.numel() < FEW or self._doubles(x.dtype):
             out.copy_(self.forward(x))
         else:
             self._check(x.shape)

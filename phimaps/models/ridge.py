@@ -199,16 +199,7 @@ class StreamedRidge(BaseEstimator):
     def _numbers(self, target: np.ndarray) -> np.ndarray:
         flat = target.ndim == 1
         values = target.astype(np.float64).reshape(len(target), -1)
-        bad = np.argwhere(~np.isfinite(values))
-        if len(bad):
-            # scikit-learn's checks look for these words.
-            word = "NaN" if np.isnan(values[tuple(bad[0])]) else "infinity"
-            raise InputError(
-                f"Input y contains {word}.",
-                got=f"{values[tuple(bad[0])]} in row {bad[0][0]}",
-                need="finite numbers",
-                do="drop these rows",
-            )
+        _check_finite(values)
         if "moments_" in vars(self):
             known = len(self.moments_.mean) - self.width_
             if (self.flat_, known) != (flat, values.shape[1]):
@@ -222,7 +213,17 @@ class StreamedRidge(BaseEstimator):
         return values
 
     def _coded(self, target: np.ndarray, classes: Any) -> np.ndarray:
-        check_classification_targets(target)
+        if target.dtype.kind == "f":
+            _check_finite(target[:, None])
+        try:
+            check_classification_targets(target)
+        except ValueError as error:
+            raise InputError(
+                str(error).split(". ")[0] + ".",
+                got=show(target),
+                need="labels: strings, integers, or numbers that are whole",
+                do="task='regression' for numbers of any kind",
+            ) from None
         known = vars(self).get("classes_")
         new = np.unique(target if classes is None else np.concatenate([target, classes]))
         merged = new if known is None else np.union1d(known, new)
@@ -261,6 +262,19 @@ class StreamedRidge(BaseEstimator):
         if self.classify:
             return self.classes_[values.argmax(axis=1)]
         return values[:, 0] if self.flat_ else values
+
+
+def _check_finite(values: np.ndarray) -> None:
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        # scikit-learn's checks look for these words.
+        word = "NaN" if np.isnan(values[tuple(bad[0])]) else "infinity"
+        raise InputError(
+            f"Input y contains {word}.",
+            got=f"{values[tuple(bad[0])]} in row {bad[0][0]}",
+            need="finite numbers",
+            do="drop these rows",
+        )
 
 
 def _ridge(gram: np.ndarray, right: np.ndarray, alpha: float) -> np.ndarray:
