@@ -132,6 +132,23 @@ def test_the_constant_of_normalize_far_out():
     assert 0.7e-200 < high < 0.8e-200
 
 
+@pytest.mark.parametrize(
+    ("phi", "on"),
+    [
+        (pm.LayerNorm(), pm.Box([-1.7e308] * 2, [1.7e308] * 2)),
+        (pm.Normalize(), pm.Box([0.0], [2e300])),
+        (pm.Polynomial(3) @ pm.Softplus(), pm.Box([-1.7e308, -1.7e308], [1.7e308, 0.0])),
+        (pm.Hardtanh(), pm.Box([-1.7e308], [0.0])),
+        (pm.Polynomial(3), pm.Box([-1.7e308] * 2, [1.7e308, 0.0])),
+    ],
+    ids=repr,
+)
+def test_maps_are_asked_on_all_of_the_range(phi, on):
+    search = Search(TABLE)
+    for goal in QUESTIONS:
+        pm.decide(phi, goal, on=on, table=search)
+
+
 # --- whole expressions ---------------------------------------------------------------------------
 def drawn(rng):
     """A random expression with weights and ends of very different sizes, and a space for it."""

@@ -40,7 +40,8 @@ def shifted(on: Space, text: str) -> Iterator[Fact]:
     box = on.inner_box()
     if box is None:
         return
-    room = float(np.minimum(box.high - box.low, 4.0).min())
+    with np.errstate(over="ignore"):
+        room = float(np.minimum(box.high - box.low, 4.0).min())
     # Multiples of a power of two are added without rounding.
     step = 2.0 ** np.floor(np.log2(room / 4))
     x = np.round(box.centre / step) * step

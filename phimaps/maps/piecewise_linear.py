@@ -123,7 +123,8 @@ class LinearInterpolation(FeatureMap):
                     slack = max(slack, 64 * EPS * (abs(end) * np.abs(self._slopes()).max()))
                 else:
                     way = self._slopes()[side] * (1 if end > 0 else -1)
-                    met.append(np.where(way == 0, values[side], np.sign(way) * inf)[None])
+                    beyond = np.where(way > 0, inf, -inf)
+                    met.append(np.where(way == 0, values[side], beyond)[None])
             points = np.concatenate(met)
             lows.append(points.min(axis=0))
             highs.append(points.max(axis=0))
