@@ -15,6 +15,7 @@ import pytest
 import scipy.sparse
 import sklearn
 import torch
+from sklearn.gaussian_process import kernels as gp
 
 import phimaps as pm
 from phimaps.drawn import Drawn, _again, normal
@@ -249,6 +250,65 @@ TABLE = {
     "a range of degrees": lambda: pm.Polynomial((3, 2)).fit(X),
     "no monomials": lambda: pm.Polynomial(0, include_bias=False).fit(X),
     "no interactions": lambda: pm.Polynomial((4, 4), True, include_bias=False).fit(X),
+    "a kernel that waits for data": lambda: pm.kernels.RBF()(X, X),
+    "a law of an open kernel": lambda: pm.kernels.Laplacian().spectral(),
+    "rows of two lengths for a kernel": lambda: pm.kernels.Linear()(X, X[:, :2]),
+    "NaN for a kernel": lambda: pm.kernels.Linear()(missing),
+    "no rows for a kernel": lambda: pm.kernels.Linear()(X[:0]),
+    "a kernel of another width": lambda: pm.kernels.RBF(length_scale=[1.0, 2.0])(X),
+    "a kernel of one period": lambda: pm.kernels.Periodic(period=[1.0])(X),
+    "gamma 0": lambda: pm.kernels.RBF(gamma=0)(X),
+    "gamma by an unknown name": lambda: pm.kernels.Matern(gamma="big")(X),
+    "two scales": lambda: pm.kernels.RBF(gamma=1.0, length_scale=2.0)(X),
+    "a negative length scale": lambda: pm.kernels.RBF(length_scale=[1.0, -2.0, 3.0])(X),
+    "period 0": lambda: pm.kernels.Periodic(period=0.0)(X),
+    "too smooth a Matérn": lambda: pm.kernels.Matern(nu=200.0)(X),
+    "degree 0 of a kernel": lambda: pm.kernels.PolynomialKernel(degree=0)(X),
+    "a negative constant in a kernel": lambda: pm.kernels.PolynomialKernel(coef0=-1.0)(X),
+    "gamma of a polynomial kernel": lambda: pm.kernels.PolynomialKernel(gamma="median")(X),
+    "neurons of order 3": lambda: pm.kernels.ArcCosine(order=3)(X),
+    "negative bias of neurons": lambda: pm.kernels.NTK(bias=-1.0)(X),
+    "negative numbers for a χ² kernel": lambda: pm.kernels.AdditiveChi2()(X - 1),
+    "a χ² kernel between": lambda: pm.kernels.Intersection().between(
+        torch.ones(1, 2), torch.tensor([[1.0, 2.0], [3.0, -0.5]])
+    ),
+    "a χ² kernel on a box": lambda: pm.decide(
+        pm.kernels.Chi2(), pm.Universal, on=pm.Box([-1, 0], [1, 1])
+    ),
+    "sparse rows for a kernel": lambda: pm.kernels.Laplacian(gamma=1.0)(sparse),
+    "a negative multiple": lambda: -1 * pm.kernels.Linear(),
+    "a negative constant added": lambda: pm.kernels.Linear() + -1,
+    "a kernel times a name": lambda: pm.kernels.Linear() * "rbf",
+    "a kernel plus a map": lambda: pm.kernels.Linear() + pm.Abs(),
+    "a root of a kernel": lambda: pm.kernels.RBF(gamma=1.0) ** 0.5,
+    "a kernel of no map": lambda: pm.kernels.Linear() @ 3,
+    "a sum of no kernels": lambda: pm.kernels.Sum(())(X),
+    "a multiple of no kernel": lambda: pm.kernels.Scaled(2.0, "rbf")(X),
+    "a pull-back along no map": lambda: pm.kernels.Pullback(pm.kernels.Linear(), np.abs)(X),
+    "the sigmoid": lambda: pm.kernels.as_kernel("sigmoid"),
+    "a precomputed kernel": lambda: pm.kernels.as_kernel("precomputed"),
+    "an unknown kernel": lambda: pm.kernels.as_kernel("rbff"),
+    "a parameter of another kernel": lambda: pm.kernels.as_kernel("rbf", degree=2),
+    "a number as a kernel": lambda: pm.kernels.as_kernel(3),
+    "a map as a kernel": lambda: pm.kernels.as_kernel(pm.Abs()),
+    "several kernels as one": lambda: pm.kernels.as_kernel(gp.CompoundKernel([gp.RBF()])),
+    "an indefinite pairwise kernel": lambda: pm.kernels.as_kernel(
+        gp.PairwiseKernel(metric="additive_chi2")
+    ),
+    "a kernel that cannot be called": lambda: pm.kernels.Callable(3)(X),
+    "a kernel of another shape": lambda: pm.kernels.Callable(lambda x, y: x)(X),
+    "a kernel with NaN": lambda: pm.kernels.Callable(
+        lambda x, y: np.full((len(x), len(y)), np.nan)
+    )(X),
+    "a kernel that is not symmetric": lambda: pm.kernels.Callable(lambda x, y: x @ y.T + x[:, :1])(
+        X
+    ),
+    "a gradient through a kernel of arrays": lambda: pm.kernels.Callable(lambda x, y: x @ y.T)(
+        torch.ones(2, 3, requires_grad=True)
+    ),
+    "a kernel that is not positive definite": lambda: pm.kernels.check_psd(
+        np.array([[1.0, 2.0], [2.0, 1.0]])
+    ),
 }
 
 

@@ -17,9 +17,9 @@ from ..map import FeatureMap
 from ..maps.affine import Standardize
 from ..maps.columns import Columns
 from ..maps.filters import PatchPCAConv2d
-from ..maps.fourier import RandomFourier
 from ..maps.pointwise import CRelu
 from ..maps.pool import AvgPool2d
+from ..maps.random_fourier import RandomFourier
 from ..maps.vector import Flatten, Identity
 from ..models import MLP, Linear
 from ..proof import Verdict

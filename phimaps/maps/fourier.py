@@ -1,33 +1,35 @@
-"""Random Fourier features of the Gaussian kernel."""
+"""Waves of given frequencies, the closed map behind random Fourier features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf, pi, sqrt
+from math import inf, pi
 from typing import Any, ClassVar, final
 
 import numpy as np
-import scipy.sparse
 import torch
-from sklearn.utils._param_validation import Integral, Interval, Real, StrOptions
+from sklearn.utils._param_validation import Interval, Real
 
 from ..errors import ParameterError, ShapeError
 from ..interval import multiply, root_sum_squares, singular_values
-from ..map import Concat, Fact, FeatureMap, Given, Scale
+from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import Bounded, Continuous, Lipschitz, LowerLipschitz, Smooth
 from ..spaces import Box, Image, Space
-from .affine import Affine
-from .powers import Cos
+from .waves import waves
 
-__all__ = ["Fourier", "RandomFourier"]
+__all__ = ["Fourier"]
+
+# A block of products of this many bytes stays in a cache; wider matrices need more rows at a time,
+# as a product packs them anew each time.
+PRODUCTS, LEAST_ROWS = 2**20, 256
 
 
 @final
 class Fourier(FeatureMap):
-    """x ↦ s (cos(x W), sin(x W)), waves with given frequencies.
+    """x ↦ s (cos((x - c) W), sin((x - c) W)), waves with given frequencies.
 
-    Its kernel is s² Σ_i cos(w_i·(x - y)).
+    Its kernel is s² Σ_i cos(w_i·(x - y)), whatever c is.
 
     Parameters
     ----------
@@ -35,6 +37,12 @@ class Fourier(FeatureMap):
         The frequencies, one in each column.
     scale : float, default 1
         s, not 0.
+    center : array-like or tensor of shape (d,), optional
+        c, 0 by default. In float32 the phases of data far from 0 lose digits, and those of their
+        distances from a common point do not.
+    precise : bool, default False
+        Whether to compute the phases in float64 also for rows of float32: those of great
+        frequencies are so large that float32 does not resolve them.
 
     Examples
     --------
@@ -44,9 +52,31 @@ class Fourier(FeatureMap):
 
     weight: Any
     scale: float = 1.0
+    center: Any = None
+    precise: bool = False
 
-    arrays: ClassVar[dict[str, int]] = {"weight": 2}
-    _parameter_constraints = {"scale": [Interval(Real, None, None, closed="neither")]}
+    arrays: ClassVar[dict[str, int]] = {"weight": 2, "center": 1}
+    _parameter_constraints = {
+        "scale": [Interval(Real, None, None, closed="neither")],
+        "precise": ["boolean"],
+    }
+
+    def _weight(self, name: str) -> torch.Tensor:
+        if name == "center" and self.center is None:
+            weight = super()._weight("weight")
+            return weight.new_zeros(weight.shape[0])
+        return super()._weight(name)
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        weight, center = self.array("weight"), self.array("center")
+        if weight.shape[0] != center.shape[0]:
+            raise ParameterError(
+                "The center of Fourier does not fit its weight.",
+                got=f"weight of shape {weight.shape}, center of shape {center.shape}",
+                need="weight of shape (d, m) and center of shape (d,)",
+                do="Fourier(weight, center=None), for waves around 0",
+            )
 
     @property
     def takes(self) -> tuple[int, ...] | None:
@@ -61,35 +91,64 @@ class Fourier(FeatureMap):
         return True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (weight,) = self.weights(x)
-        if x.ndim != 2 or x.shape[1] != weight.shape[0]:
+        self._check_width(x.shape)
+        dtype = x.dtype
+        x = x.double() if self.precise else x
+        weight, center = self.weights(x)
+        phase = (x if self.center is None else x - center) @ weight
+        return torch.cat((phase.cos(), phase.sin()), dim=1).to(dtype) * float(self.scale)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        self._check_width(x.shape)
+        x = x.double() if self.precise else x
+        weight, center = self._in_turns(x)
+        m = weight.shape[1]
+        turns = (x if self.center is None else x - center) @ weight
+        waves(turns, out[:, :m], out[:, m:], float(self.scale))
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        d, m = self.array("weight").shape
+        few = max(1, PRODUCTS // (m * itemsize))
+        return few if d * m * itemsize <= PRODUCTS else max(few, LEAST_ROWS)
+
+    def _in_turns(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The frequencies divided by 2π, and the center."""
+        memo, key = self.memo, ("turns", x.dtype, x.device)
+        if key not in memo:
+            exact = self._weight("weight").detach().double() / (2 * pi)
+            memo[key] = exact.to(x), self._weight("center").detach().to(x)
+        return memo[key]
+
+    def _check_width(self, shape: Any) -> None:
+        d = self.array("weight").shape[0]
+        if len(shape) != 2 or shape[1] != d:
             raise ShapeError(
-                f"X has {x.shape[1]} features, but Fourier is expecting {weight.shape[0]} "
-                "features as input.",
-                got=f"shape {tuple(x.shape)}",
-                need=f"shape (n, {weight.shape[0]})",
+                f"X has {shape[1] if len(shape) > 1 else 0} features, but Fourier is expecting "
+                f"{d} features as input.",
+                got=f"shape {tuple(shape)}",
+                need=f"shape (n, {d})",
                 do="pass rows of that width; put Flatten() first for images",
             )
-        return self._waves(x @ weight)
 
     def forward_sparse(self, x: Any) -> torch.Tensor:
+        self._check_width(x.shape)
         dtype = torch.float32 if x.dtype == np.float32 else torch.float64
-        (weight,) = self.weights(torch.empty(0, dtype=dtype))
-        return self._waves(torch.from_numpy(np.asarray(x @ weight.numpy())))
-
-    def _waves(self, phase: torch.Tensor) -> torch.Tensor:
-        if phase.requires_grad:
-            return torch.cat((phase.cos(), phase.sin()), dim=1) * float(self.scale)
-        # Both halves are written in place: a concatenation would touch every page twice.
-        m = phase.shape[1]
-        out = torch.empty((len(phase), 2 * m), dtype=phase.dtype, device=phase.device)
-        torch.cos(phase, out=out[:, :m])
-        torch.sin(phase, out=out[:, m:])
-        return out.mul_(float(self.scale))
+        wide = torch.float64 if self.precise or self.center is not None else dtype
+        weight, center = self._in_turns(torch.empty(0, dtype=wide))
+        turns = torch.from_numpy(
+            np.asarray((x.astype(np.float64) if wide != dtype else x) @ weight.numpy())
+        )
+        if self.center is not None:
+            turns -= center @ weight
+        m = weight.shape[1]
+        out = torch.empty((x.shape[0], 2 * m), dtype=dtype)
+        waves(turns, out[:, :m], out[:, m:], float(self.scale))
+        return out
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         count = self.array("weight").shape[1]
-        return [f"{wave}(w{i}·x)" for wave in ("cos", "sin") for i in range(count)]
+        point = "x" if self.center is None else "(x - c)"
+        return [f"{wave}(w{i}·{point})" for wave in ("cos", "sin") for i in range(count)]
 
     def image(self, on: Space) -> Image:
         reach = np.full(2 * self.array("weight").shape[1], abs(float(self.scale)))
@@ -98,8 +157,8 @@ class Fourier(FeatureMap):
     def facts(self, on: Space) -> Iterator[Fact]:
         weight, s = self.array("weight"), abs(float(self.scale))
         n, m = weight.shape
-        yield Continuous, "sines and cosines of linear functions"
-        yield Smooth(inf), "sines and cosines of linear functions"
+        yield Continuous, "sines and cosines of affine functions"
+        yield Smooth(inf), "sines and cosines of affine functions"
         norm = root_sum_squares([s] * m, up=True)
         yield Bounded(norm), Reason("cos² + sin² = 1 in each pair", Strength.COMPUTED)
         yield (
@@ -157,126 +216,7 @@ class Fourier(FeatureMap):
 
     @classmethod
     def example(cls) -> FeatureMap:
+        # That one imports this module.
+        from .random_fourier import RandomFourier
+
         return RandomFourier(n_components=6)
-
-
-@final
-class RandomFourier(FeatureMap):
-    """x ↦ √(2/D) (cos(w_i·x), sin(w_i·x))_{i <= D/2}, random Fourier features; open.
-
-    The inner product of two features estimates the Gaussian kernel exp(-γ |x - y|²) without bias.
-
-    Parameters
-    ----------
-    n_components : int, default 100
-        The number D of features. An odd one ends in a single cosine with a random phase.
-    gamma : float or "scale", default "scale"
-        γ; "scale" is 1 / (d Var X), as in scikit-learn.
-    orthogonal : bool, default True
-        Whether the frequencies are orthogonal in blocks of d, with the lengths of independent
-        ones, which lowers the error at no cost.
-    random_state : int or None, default 0
-        Seed of the frequencies. None draws anew at every binding.
-
-    References
-    ----------
-    Rahimi and Recht (2007), Random features for large-scale kernel machines; Yu, Suresh,
-    Choromanski, Holtmann-Rice, Kumar (2016), Orthogonal random features.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = np.array([[0.0, 0.0], [1.0, 0.0]])
-    >>> z = RandomFourier(n_components=4000, gamma=0.5).fit_transform(X)
-    >>> bool(abs(z[0] @ z[1] - np.exp(-0.5)) < 0.03)
-    True
-    """
-
-    n_components: int = 100
-    gamma: Any = "scale"
-    orthogonal: bool = True
-    random_state: Any = 0
-
-    _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "gamma": [StrOptions({"scale"}), Interval(Real, 0, None, closed="neither")],
-        "orthogonal": ["boolean"],
-        "random_state": [Interval(Integral, 0, None, closed="left"), None],
-    }
-
-    @property
-    def random(self) -> bool:
-        return self.random_state is None
-
-    @property
-    def sparse(self) -> bool:
-        return True
-
-    @property
-    def gives(self) -> tuple[int, ...] | None:
-        return (int(self.n_components),)
-
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        if isinstance(self.gamma, Real) and not np.isfinite(float(self.gamma)):
-            raise ParameterError(
-                "The 'gamma' parameter of RandomFourier must be finite.",
-                got=f"gamma={self.gamma!r}",
-                need="a finite number > 0, or 'scale'",
-                do="set_params(gamma='scale')",
-            )
-
-    def close(self, x: Any, given: Given) -> FeatureMap:
-        if len(x.shape) != 2:
-            raise ShapeError(
-                "RandomFourier takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.RandomFourier() @ pm.Flatten()",
-            )
-        d, total = x.shape[1], int(self.n_components)
-        gamma = _scale_gamma(x) if self.gamma == "scale" else float(self.gamma)
-        rng = np.random.default_rng(self.random_state)
-        m, odd = divmod(total, 2)
-        count = m + odd
-        weight = sqrt(2 * gamma) * (
-            _orthogonal(rng, d, count) if self.orthogonal else rng.standard_normal((d, count))
-        )
-        scale = sqrt(2.0 / total)
-        pairs = Fourier(weight[:, :m], scale)
-        if not odd:
-            return pairs
-        phase = rng.uniform(0, 2 * pi, size=1)
-        single = Scale(scale, Cos() @ Affine(weight[:, m:], phase))
-        return Concat((pairs, single), verbose_feature_names_out=False) if m else single
-
-    def facts(self, on: Space) -> Iterator[Fact]:
-        yield Continuous, "sines and cosines of linear functions, whatever the draw"
-        yield Smooth(inf), "sines and cosines of linear functions, whatever the draw"
-        norm = sqrt((self.n_components + 1) / self.n_components) if self.n_components % 2 else 1.0
-        yield Bounded(norm * (1 + 1e-12)), "cos² + sin² = 1 in each pair, whatever the draw"
-
-
-def _orthogonal(rng: np.random.Generator, d: int, m: int) -> np.ndarray:
-    """Columns that are orthogonal in blocks of d and have the lengths of Gaussian vectors."""
-    blocks = []
-    for start in range(0, m, d):
-        q, r = np.linalg.qr(rng.standard_normal((d, d)))
-        # The sign correction makes the distribution uniform (Haar).
-        q = q * np.sign(np.diag(r))
-        blocks.append(q[:, : min(d, m - start)])
-    directions = np.concatenate(blocks, axis=1)
-    return directions * np.sqrt(rng.chisquare(d, size=m))
-
-
-def _scale_gamma(x: Any) -> float:
-    """1 / (d Var X) over all entries, in float64 and in two passes."""
-    n, d = x.shape
-    if scipy.sparse.issparse(x):
-        values = x.data.astype(np.float64)
-        mean = values.sum() / (n * d)
-        spread = ((values - mean) ** 2).sum() + (n * d - values.size) * mean**2
-        variance = spread / (n * d)
-    else:
-        variance = float(x.double().var(correction=0))
-    return 1.0 / (d * variance) if variance > 0 else 1.0

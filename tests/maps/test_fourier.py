@@ -12,14 +12,18 @@ from phimaps.errors import ParameterError, ShapeError
 
 
 @pytest.mark.parametrize("n_components", [20, 21, 1])
-@pytest.mark.parametrize("orthogonal", [True, False])
-def test_the_kernel_is_estimated_without_bias(n_components, orthogonal):
+@pytest.mark.parametrize("sampling", ["orthogonal", "iid"])
+def test_the_kernel_is_estimated_without_bias(n_components, sampling):
     """Within the Hoeffding bound at confidence 1 - 1e-6 for bounded independent estimates."""
     x = np.array([[0.0, 0.0, 0.0], [0.7, -0.2, 0.4]])
     truth, seeds = exp(-0.6 * float(((x[0] - x[1]) ** 2).sum())), 2000
     estimates = []
     for seed in range(seeds):
-        z = pm.RandomFourier(n_components, 0.6, orthogonal, seed).fit(x).transform(x)
+        z = (
+            pm.RandomFourier(n_components, gamma=0.6, sampling=sampling, random_state=seed)
+            .fit(x)
+            .transform(x)
+        )
         estimates.append(float(z[0] @ z[1]))
     assert max(map(abs, estimates)) <= 2
     assert abs(np.mean(estimates) - truth) <= 4 * sqrt(log(2 / 1e-6) / (2 * seeds))
@@ -31,24 +35,25 @@ def test_orthogonal_directions_lower_the_error_and_are_orthogonal():
     distance2 = ((X[:, None] - X[None]) ** 2).sum(-1)
     truth = np.exp(-0.05 * distance2)
     errors = {}
-    for orthogonal in (True, False):
+    for sampling in ("orthogonal", "iid"):
         squared = 0.0
         for seed in range(20):
-            z = pm.RandomFourier(64, 0.05, orthogonal, seed).fit(X).transform(X)
+            phi = pm.RandomFourier(64, gamma=0.05, sampling=sampling, random_state=seed)
+            z = phi.fit_transform(X)
             squared += float(((z @ z.T - truth) ** 2).sum())
-        errors[orthogonal] = squared
-    assert errors[True] < 0.7 * errors[False]
-    weight = pm.RandomFourier(32, 0.05).bind(X).array("weight")
+        errors[sampling] = squared
+    assert errors["orthogonal"] < 0.7 * errors["iid"]
+    weight = pm.RandomFourier(32, gamma=0.05).bind(X).array("weight")
     gram = weight.T @ weight
     assert abs(gram - np.diag(np.diag(gram))).max() < 1e-12 * gram.max()
 
 
 def test_gamma_scale_is_that_of_scikit_learn_also_for_sparse_rows_far_from_zero():
     X = np.random.default_rng(0).normal(1000, 1, size=(200, 4)).astype(np.float32)
-    dense = pm.RandomFourier(8, "scale").bind(X.astype(np.float64)).array("weight")
-    thin = pm.RandomFourier(8, "scale").bind(sparse.csr_array(X)).array("weight")
+    dense = pm.RandomFourier(8).bind(X.astype(np.float64)).array("weight")
+    thin = pm.RandomFourier(8).bind(sparse.csr_array(X)).array("weight")
     np.testing.assert_allclose(thin, dense, rtol=1e-6)
-    unit = pm.RandomFourier(8, 1.0).bind(X).array("weight")
+    unit = pm.RandomFourier(8, gamma=1.0).bind(X).array("weight")
     ratio = (dense / unit).ravel()
     np.testing.assert_allclose(ratio**2, 1 / (4 * X.astype(np.float64).var()), rtol=1e-9)
 
@@ -82,7 +87,7 @@ def test_a_gamma_that_is_no_width_is_refused(gamma):
 
 def test_lipschitz_constant_is_exact_and_lower_constant_holds():
     X = np.random.default_rng(0).normal(size=(50, 3))
-    phi = pm.RandomFourier(40, 0.05).bind(X)
+    phi = pm.RandomFourier(40, gamma=0.05).bind(X)
     on = pm.Box([-1.0] * 3, [1.0] * 3)
     low, high = pm.decide(phi, pm.Lipschitz, on=on).value
     assert high - low < 1e-12

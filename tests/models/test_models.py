@@ -31,7 +31,7 @@ def test_pullbacks_meet_the_contract_of_scikit_learn(estimator, check):
 
 def test_linear_on_features_is_the_scikit_learn_model_on_features():
     X, y = load_diabetes(return_X_y=True)
-    phi = pm.RandomFourier(20, "scale")
+    phi = pm.RandomFourier(20)
     ours = (pm.models.Linear(alpha=0.1) @ phi).fit(X, y)
     theirs = make_pipeline(phi, Ridge(alpha=0.1)).fit(X, y)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X))
