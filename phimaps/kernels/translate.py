@@ -87,20 +87,17 @@ def as_kernel(value: Any, **parameters: Any) -> Kernel:
 
 
 def _named(name: str, given: dict[str, Any]) -> Kernel:
-    if name in ("sigmoid", "precomputed"):
-        why = {
-            "sigmoid": "tanh(γ x·y + c) is not positive definite: no map has it as inner product",
-            "precomputed": "a matrix instead of a kernel; methods that take one say so",
-        }
+    refused = {
+        "sigmoid": ("tanh(γ x·y + c) is not, for some rows", "pm.kernels.ArcCosine()"),
+        "precomputed": ("this stands for a matrix", "pm.kernels.Callable(function)"),
+    }
+    if name in refused:
+        why, instead = refused[name]
         raise ParameterError(
             f"The kernel {name!r} is refused.",
             got=repr(name),
-            need=f"a positive definite kernel; this is {why[name]}"
-            if name == "precomputed"
-            else f"a positive definite kernel; {why[name]}",
-            do="pm.kernels.ArcCosine(), the kernel of random neurons"
-            if name == "sigmoid"
-            else "pm.kernels.Callable(function), or the kernel itself",
+            need=f"a positive definite kernel; {why}",
+            do=instead,
         )
     if name not in NAMES:
         raise ParameterError(
