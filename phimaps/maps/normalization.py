@@ -116,8 +116,10 @@ class LayerNorm(FeatureMap):
         low, high = affine_range(low, high, np.eye(n) - 1 / n, np.zeros(n))
         # The matrix is rounded too.
         low, high = widen(low, False), widen(high, True)
-        slack = np.abs(np.concatenate(on.bounds(), axis=None)).max() * ULPS * np.finfo(float).eps
-        low, high = low - slack, high + slack
+        size = np.abs(np.concatenate(on.bounds(), axis=None)).max()
+        slack = size * (ULPS * np.finfo(float).eps)
+        with np.errstate(over="ignore"):
+            low, high = low - slack, high + slack
         ends = []
         for centred in (low, high):
             # x_i - m = c needs a variance of c² / (n - 1) at least.
@@ -139,7 +141,7 @@ class LayerNorm(FeatureMap):
         if not on.compact:
             yield ~Proper, "a bounded map takes all of the space, which is not compact, into a ball"
         low, high = on.bounds()
-        apart = max(0.0, float(low.max() - high.min()))
+        apart = max(0.0, float(low.max()) - float(high.min()))
         # Coordinates that are δ apart give |x - m|² >= δ² / 2.
         least = float(np.hypot(root, apart / sqrt(2 * n)))
         # Centring shrinks, and y ↦ y / √(|y|² / d + ε) has a derivative with eigenvalues between 0

@@ -74,7 +74,7 @@ def _thinnest(case: Case) -> Thin | None:
         return None
     low = np.maximum(box.low.ravel(), box.centre.ravel() - 100.0)
     high = np.minimum(box.high.ravel(), box.centre.ravel() + 100.0)
-    middle, half = (low + high) / 2, (high - low) / 2 * 0.98
+    middle, half = low / 2 + high / 2, (high - low) / 2 * 0.98
     found = _matrix(case, middle, half)
     if found is None:
         return None
