@@ -7,6 +7,7 @@ import pickle
 import re
 from functools import wraps
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -309,6 +310,52 @@ TABLE = {
     "a kernel that is not positive definite": lambda: pm.kernels.check_psd(
         np.array([[1.0, 2.0], [2.0, 1.0]])
     ),
+}
+
+
+RBF, Linear = pm.kernels.RBF, pm.kernels.Linear
+error = pm.check.kernel_error
+
+
+class Misshapen(pm.kernels.Kernel):
+    def between(self, x, y):
+        return x @ x.T
+
+    def diagonal(self, x):
+        return x
+
+
+def by_few_pairs():
+    with patch.object(pm.maps.kernel_features, "ALL_PAIRS_UP_TO", 3):
+        RBF(gamma=0.1).features(64, error=0.001, on=X)
+
+
+TABLE |= {
+    "the error of no map": lambda: error(3, RBF(), on=X),
+    "the error of a map without a kernel": lambda: error(pm.Abs(), on=X),
+    "a fitted map and an open kernel": lambda: error(pm.Abs().fit(X), RBF(), on=X),
+    "a norm without a name": lambda: error(pm.Abs(), Linear(), on=X, norm="l1"),
+    "a confidence of 1": lambda: error(pm.Abs(), Linear(), on=X, confidence=1),
+    "negative rows": lambda: error(pm.Abs(), Linear(), on=X, exact_rows=-1),
+    "few pairs": lambda: error(pm.Abs(), Linear(), on=X, pairs=1),
+    "a kernel matrix of another shape": lambda: pm.kernels.error.measure(
+        pm.RandomFourier(4).bind(X), Misshapen(), np.zeros((1500, 3))
+    ),
+    "a diagonal of another shape": lambda: error(pm.Abs(), Misshapen(), on=X, exact_rows=0),
+    "an unknown method": lambda: RBF().features(10, "waves"),
+    "a method of another kernel": lambda: Linear().features(10, "fourier"),
+    "no features": lambda: RBF().features(0),
+    "exact features that do not fit": lambda: Linear().features(2, "exact").fit(X),
+    "a sum of many kernels": lambda: (RBF() + Linear() + 1).features(2).fit(X),
+    "additive features that do not fit": lambda: (
+        pm.kernels.AdditiveChi2().features(2, "chi2").fit(X)
+    ),
+    "options for several maps": lambda: (RBF() + Linear()).features(9, sampling="iid"),
+    "an error of 0": lambda: RBF().features(error=0, on=X),
+    "a certain confidence": lambda: RBF().features(error=0.1, confidence=1.0, on=X),
+    "an error on no data": lambda: RBF().features(error=0.1),
+    "an error that no map reaches": lambda: RBF(gamma=0.1).features(4, error=0.001, on=X),
+    "an error that no pairs can show": by_few_pairs,
 }
 
 

@@ -223,12 +223,12 @@ class _Search:
     def refuse(self, found: KernelError, width: int, limit: int | None) -> NoReturn:
         shown = f"{found.value:.3g}"
         if not found.exact:
-            shown += f", certainly at most {found.upper:.3g}"
+            shown += f", known to be at most {found.upper:.3g}"
         raise ParameterError(
             f"No map of at most {width} features was found to have an error of {self.error:g}.",
             got=f"error={self.error:g}; the widest one reached {shown}",
             need=f"error > {found.upper:.3g}, or a map that can be wider",
-            do="a larger error or confidence risk, another method ('nystrom'), or more features: "
+            do="a larger error, another method ('nystrom'), or more features: "
             "kernel.features(n_components=..., error=...)"
             if found.exact
             else f"on=X[:{ALL_PAIRS_UP_TO}], where all pairs are looked at, or a larger error",

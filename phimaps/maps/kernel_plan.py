@@ -329,8 +329,8 @@ def features_of(
     if options:
         raise ParameterError(
             "Options go to one map, and here several are chosen from.",
-            got=", ".join(options),
-            need=f"no options, or a method: {', '.join(map(repr, METHODS))}",
-            do="kernel.features(n_components, method=..., **options)",
+            got=", ".join(f"{name}=..." for name in options),
+            need="a method that makes one map of the kernel, or no options",
+            do="kernel.features(n_components, method='nystrom', **options)",
         )
     return KernelFeatures(kernel, width, method, random_state)
