@@ -28,7 +28,7 @@ __all__ = ["EmpiricalKernelMap", "cholesky", "regularized"]
 # Kernel values are computed in blocks of this many bytes, which stay in a processor's cache.
 CACHED = 4 * 2**20
 SOLVERS = {torch.float32: scipy.linalg.blas.strsm, torch.float64: scipy.linalg.blas.dtrsm}
-FEW = 2**15
+MUCH = 2**27
 # Beyond this many landmarks their matrix is not certified.
 WIDEST = 512
 DECREASING = (RBF, Matern, RationalQuadratic, Cauchy, InverseMultiquadric)
@@ -69,11 +69,11 @@ def cholesky(gram: np.ndarray, precision: type) -> np.ndarray:
         return eye
     jitter = regularized(precision, len(gram)) * size
     while True:
-        try:
-            return np.linalg.cholesky(gram + jitter * eye)
-        except np.linalg.LinAlgError:
-            check_psd(gram.astype(precision))
-            jitter *= 10.0
+        factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(gram + jitter * eye))
+        if not failed:
+            return factor.numpy()
+        check_psd(gram.astype(precision))
+        jitter *= 10.0
 
 
 @final
@@ -176,8 +176,8 @@ class EmpiricalKernelMap(FeatureMap):
 
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
         quick = x.dtype in SOLVERS and x.device.type == "cpu" and out.is_contiguous()
-        # Beside a few numbers, it costs more to wake the threads of another library.
-        if not quick or out.numel() < FEW or self._doubles(x.dtype):
+        # For less work, it costs more to wake the threads of another library.
+        if not quick or out.numel() * out.shape[1] < MUCH or self._doubles(x.dtype):
             out.copy_(self.forward(x))
         else:
             self._check(x.shape)
