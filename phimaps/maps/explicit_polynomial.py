@@ -284,7 +284,6 @@ class ExplicitPolynomial(FeatureMap):
         far = np.maximum(np.abs(low), np.abs(high))
         why = Reason("the norm of the derivative comes near it", Strength.COMPUTED)
         if np.isinf(far).any():
-            yield (~Bounded)(inf), "|φ(x)|² = (γ|x|² + c)^p grows without bound"
             if p > 1:
                 yield (~Lipschitz)(inf), "the norm of the derivative grows without bound"
         else:

@@ -108,7 +108,8 @@ class LinearInterpolation(FeatureMap):
     def _f(self, t: float) -> np.ndarray:
         levels, values = self.array("levels"), self.array("values")
         piece = int(np.searchsorted(levels[1:-1], t, side="right"))
-        return values[piece] + (t - levels[piece]) * self._slopes()[piece]
+        with np.errstate(over="ignore"):
+            return values[piece] + (t - levels[piece]) * self._slopes()[piece]
 
     def image(self, on: Space) -> Image:
         levels, values = self.array("levels"), self.array("values")
@@ -120,7 +121,9 @@ class LinearInterpolation(FeatureMap):
                 if np.isfinite(end):
                     met.append(self._f(end)[None])
                     # What lies beyond the levels may cancel.
-                    slack = max(slack, 64 * EPS * (abs(end) * np.abs(self._slopes()).max()))
+                    with np.errstate(over="ignore"):
+                        beyond = abs(end) * np.abs(self._slopes()).max()
+                    slack = max(slack, 64 * EPS * float(beyond))
                 else:
                     way = self._slopes()[side] * (1 if end > 0 else -1)
                     beyond = np.where(way > 0, inf, -inf)
@@ -128,6 +131,8 @@ class LinearInterpolation(FeatureMap):
             points = np.concatenate(met)
             lows.append(points.min(axis=0))
             highs.append(points.max(axis=0))
+        if not np.isfinite(slack):
+            return super().image(on)
         return Image(Box(np.concatenate(lows) - slack, np.concatenate(highs) + slack))
 
     def _pieces(self, low: float, high: float) -> slice:

@@ -80,7 +80,8 @@ class RademacherProducts(SketchedDegrees):
             where = block + block_of_slot(width, order)
             roots = np.array([1, 1j, -1, -1j])[np.asarray(self.turns)[where, :d]]
             rows = np.asarray(self.chosen)[slot : slot + slots]
-            columns = np.ascontiguousarray((roots * hadamard(order)[rows, :d]).T)
+            scaled = self.root(group) * roots * hadamard(order)[rows, :d]
+            columns = np.ascontiguousarray(scaled.T)
             flat = columns.view(np.float64).reshape(d, -1)
             self._cache[key] = torch.from_numpy(flat).to(like.device, like.dtype)
         return self._cache[key]
@@ -106,7 +107,8 @@ class RademacherProducts(SketchedDegrees):
             order, width = power_of_two(self.features), self.groups[group][1]
             block, slot = list(self._places(group))[factor]
             turns = np.asarray(self.turns)[block : block + blocks_of(width, order)]
-            parts = np.array([[1, 0, -1, 0], [0, 1, 0, -1]])[:, turns[:, : self.features]]
+            roots = self.root(group) * np.array([[1, 0, -1, 0], [0, 1, 0, -1]])
+            parts = roots[:, turns[:, : self.features]]
             rows = np.asarray(self.chosen)[slot : slot + self.slots(width)]
             first = block_of_slot(width, order) * order
             self._cache[key] = (

@@ -41,7 +41,7 @@ class SketchedDegrees(FeatureMap):
     # --- what an author writes ---------------------------------------------------------------
     @abstractmethod
     def factors(self, x: torch.Tensor, group: int) -> Iterable[torch.Tensor]:
-        """The complex u_kj(x) of shape (n, slots) of a group, for j = 1, ..., k."""
+        """The complex u_kj(x) of shape (n, slots) of a group, times `root`, for j = 1, ..., k."""
 
     @abstractmethod
     def factors_sparse(self, x: Any, group: int) -> Iterable[torch.Tensor]:
@@ -52,6 +52,14 @@ class SketchedDegrees(FeatureMap):
         """How many of the functions of a group of this width are real."""
 
     # --- derived -----------------------------------------------------------------------------
+    def root(self, group: int) -> float:
+        """The factor of each of the k functions that gives their product the group's scale.
+
+        Shared among them, so that a product within the range of numbers has no part beyond it.
+        """
+        degree, _, scale = self.groups[group]
+        return float(scale) ** (1 / max(degree, 1))
+
     def slots(self, width: int) -> int:
         """How many functions a group of this width has."""
         return (width + self.real(width)) // 2
@@ -96,11 +104,11 @@ class SketchedDegrees(FeatureMap):
             blocks.append(x.new_full((len(x), 1), float(self.constant)))
         if self.linear > 0:
             blocks.append(float(self.linear) * x)
-        for i, (_, width, scale) in enumerate(self.groups):
-            product = _ones(x, len(x), self.slots(width))
+        for i, (degree, width, scale) in enumerate(self.groups):
+            product = _filled(x, self.slots(width), 1.0 if degree else scale)
             for factor in self.factors(x, i):
                 product = product * factor
-            blocks += [part * size for part, size in self._parts(product, width, scale)]
+            blocks += [part * size for part, size in self._parts(product, width)]
         return torch.cat(blocks, dim=1)
 
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
@@ -142,20 +150,18 @@ class SketchedDegrees(FeatureMap):
             for factor in factors(x, i):
                 product = factor if product is None else product.mul_(factor)
             if product is None:
-                product = _ones(out, len(out), self.slots(width))
-            for part, size in self._parts(product, width, scale):
+                product = _filled(out, self.slots(width), scale)
+            for part, size in self._parts(product, width):
                 torch.mul(part, size, out=out[:, place : place + part.shape[1]])
                 place += part.shape[1]
 
-    def _parts(
-        self, product: torch.Tensor, width: int, scale: float
-    ) -> Iterator[tuple[torch.Tensor, float]]:
+    def _parts(self, product: torch.Tensor, width: int) -> Iterator[tuple[torch.Tensor, float]]:
         """The real columns of the products, with their factors."""
         split = product.shape[1] - self.real(width)
         if split:
-            yield torch.view_as_real(product[:, :split]).flatten(1), scale
+            yield torch.view_as_real(product[:, :split]).flatten(1), 1.0
         if split < product.shape[1]:
-            yield torch.view_as_real(product)[:, split:, 0], scale / sqrt(2)
+            yield torch.view_as_real(product)[:, split:, 0], sqrt(0.5)
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         result = ["1"] if self.constant > 0 else []
@@ -177,12 +183,10 @@ class SketchedDegrees(FeatureMap):
             yield PositivelyHomogeneous(degree), "all coordinates have one degree"
 
 
-def _ones(like: torch.Tensor, n: int, m: int) -> torch.Tensor:
-    return torch.ones((n, m), dtype=_complex(like.dtype), device=like.device)
-
-
-def _complex(dtype: torch.dtype) -> torch.dtype:
-    return torch.complex64 if dtype == torch.float32 else torch.complex128
+def _filled(like: torch.Tensor, slots: int, number: float) -> torch.Tensor:
+    """The product of no functions, for each row."""
+    dtype = torch.complex64 if like.dtype == torch.float32 else torch.complex128
+    return torch.full((len(like), slots), number, dtype=dtype, device=like.device)
 
 
 # --- how many features each degree gets --------------------------------------------------------

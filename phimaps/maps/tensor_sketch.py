@@ -61,21 +61,23 @@ class CountSketchProducts(SketchedDegrees):
         start = sum(degree for degree, _, _ in self.groups[:group])
         return range(start, start + self.groups[group][0])
 
-    def _buckets(self, j: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _buckets(
+        self, j: int, root: float, like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         key = "buckets", j, like.dtype, like.device
         if key not in self._cache:
             bucket = torch.as_tensor(np.asarray(self.bucket)[j], dtype=torch.int64)
-            sign = torch.as_tensor(np.asarray(self.sign)[j], dtype=like.dtype)
+            sign = torch.as_tensor(root * np.asarray(self.sign)[j], dtype=like.dtype)
             self._cache[key] = bucket.to(like.device), sign.to(like.device)
         return self._cache[key]
 
-    def _matrix(self, j: int, width: int, like: torch.Tensor) -> torch.Tensor:
+    def _matrix(self, j: int, width: int, root: float, like: torch.Tensor) -> torch.Tensor:
         """The transformed count sketch as a real matrix, real and imaginary parts in turn."""
         key = "matrix", j, like.dtype, like.device
         if key not in self._cache:
             bucket, sign = np.asarray(self.bucket)[j], np.asarray(self.sign)[j]
             turns = bucket[:, None] * self._waves(width)[None] % width
-            waves = sign[:, None] * np.exp(-2j * np.pi * turns / width)
+            waves = root * sign[:, None] * np.exp(-2j * np.pi * turns / width)
             flat = waves.view(np.float64).reshape(len(bucket), -1)
             self._cache[key] = torch.from_numpy(flat).to(like.device, like.dtype)
         return self._cache[key]
@@ -87,24 +89,24 @@ class CountSketchProducts(SketchedDegrees):
         return np.concatenate([complex_ones, [0], [width // 2] * (width % 2 == 0)]).astype(int)
 
     def factors(self, x: torch.Tensor, group: int) -> Iterable[torch.Tensor]:
-        width = self.groups[group][1]
+        width, root = self.groups[group][1], self.root(group)
         for j in self._sketches(group):
             if self.features <= DIRECT:
-                product = x @ self._matrix(j, width, x)
+                product = x @ self._matrix(j, width, root, x)
                 yield torch.view_as_complex(product.view(len(x), -1, 2))
             else:
-                bucket, sign = self._buckets(j, x)
+                bucket, sign = self._buckets(j, root, x)
                 sketch = x.new_zeros((len(x), width))
                 yield self._transformed(sketch.index_add(1, bucket, x * sign))
 
     def factors_sparse(self, x: Any, group: int) -> Iterator[torch.Tensor]:
-        width = self.groups[group][1]
+        width, root = self.groups[group][1], self.root(group)
         for j in self._sketches(group):
             key = "sparse", j, x.dtype
             if key not in self._cache:
                 bucket, sign = np.asarray(self.bucket)[j], np.asarray(self.sign)[j]
                 self._cache[key] = scipy.sparse.csr_array(
-                    (sign.astype(x.dtype), bucket, np.arange(len(bucket) + 1)),
+                    ((root * sign).astype(x.dtype), bucket, np.arange(len(bucket) + 1)),
                     shape=(len(bucket), width),
                 )
             yield self._transformed(torch.from_numpy((x @ self._cache[key]).toarray()))

@@ -147,7 +147,8 @@ class _Watch(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and out.is_floating_point() and out.numel():
+        real = isinstance(out, torch.Tensor) and (out.is_floating_point() or out.is_complex())
+        if real and out.numel():
             size = out.detach().abs()
             self.infinite |= bool(torch.isinf(size).any())
             size = size[torch.isfinite(size)]
