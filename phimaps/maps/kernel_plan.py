@@ -108,7 +108,7 @@ class KernelFeatures(FeatureMap):
 
     @classmethod
     def example(cls) -> Any:
-        return cls(Sum((Cosine(), Constant(0.5))), n_components=64)
+        return cls(Product((Linear(), Cosine())), n_components=6)
 
 
 class _Plan:
