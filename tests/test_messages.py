@@ -359,6 +359,57 @@ TABLE |= {
 }
 
 
+def misled():
+    model = pm.models.Ridge() @ pm.Identity()
+    model.fit(X, X[:, 0]).partial_fit(X, X[:, :2])
+
+
+ridge = pm.models.Ridge() @ pm.Identity()
+K = pm.kernels.Linear()(X)
+
+TABLE |= {
+    "more landmarks than rows": lambda: pm.Nystrom().fit(X),
+    "landmarks of one row": lambda: pm.Nystrom(n_components=2).fit(X[:1]),
+    "a rule of landmarks": lambda: pm.Nystrom(landmarks="best").fit(X),
+    "landmarks of another width": lambda: pm.Nystrom(landmarks=W.T[:, :2]).fit(X),
+    "landmarks of images": lambda: pm.Nystrom(n_components=2).fit(images),
+    "gamma 0 of Nystrom": lambda: pm.Nystrom(gamma=0.0, n_components=2).fit(X),
+    "gamma beside a function": lambda: pm.Nystrom(np.inner, gamma=1.0, n_components=2).fit(X),
+    "a parameter that its kernel does not have": lambda: pm.Nystrom(
+        "linear", kernel_params={"scale": 2}, n_components=2
+    ).fit(X),
+    "a matrix that is not square": lambda: pm.Nystrom("precomputed", n_components=2).fit(X),
+    "a matrix that is not symmetric": lambda: pm.Nystrom("precomputed", n_components=2).fit(
+        K + np.arange(4.0)
+    ),
+    "a matrix of other rows": lambda: (
+        pm.Nystrom("precomputed", n_components=2).fit(K).transform(K[:, :3])
+    ),
+    "a matrix without points": lambda: pm.Nystrom(
+        "precomputed", landmarks="kmeans", n_components=2
+    ).fit(K),
+    "a function that is not positive definite": lambda: pm.Nystrom(
+        lambda x, y: -float(x @ y), n_components=4
+    ).fit(X),
+    "an indefinite matrix": lambda: pm.Nystrom("precomputed", n_components=3).fit(
+        np.diag([1.0, 1.0, -2.0])
+    ),
+    "negative numbers for Nystrom": lambda: pm.Nystrom("chi2", n_components=2).fit(X - 1),
+    "a factor that is not triangular": lambda: pm.EmpiricalKernelMap(X[:2], np.ones((2, 2))).fit(X),
+    "a factor of another shape": lambda: pm.EmpiricalKernelMap(X, np.eye(2)).fit(X),
+    "a kernel map of another width": lambda: pm.EmpiricalKernelMap(X, np.eye(4))(torch.ones(2, 2)),
+    "a batch of another width": lambda: pm.Standardize().partial_fit(X).partial_fit(X[:, :2]),
+    "a negative penalty": lambda: (pm.models.Ridge(-1.0) @ pm.Identity()).fit(X, X[:, 0]),
+    "more rows than targets": lambda: ridge.fit(X, X[:2, 0]),
+    "weights of other rows": lambda: ridge.fit(X, X[:, 0], sample_weight=[1.0]),
+    "NaN as a target": lambda: ridge.fit(X, missing[:, 1]),
+    "targets unlike those before": misled,
+    "numbers as labels": lambda: (pm.models.Ridge(task="classification") @ pm.Identity()).fit(
+        X, X[:, 0] + 0.5
+    ),
+}
+
+
 def sections():
     parts = re.split(r"^## (.*)\n", TEXTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {title: text.rstrip("\n") for title, text in zip(parts[1::2], parts[2::2], strict=True)}

@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Integral, Interval, StrOptions
+from sklearn.utils._param_validation import Integral, Interval
 
 from .. import kernels
 from ..drawn import RANDOM_STATE, seed_of
@@ -104,7 +104,7 @@ class Nystrom(OnePass):
     _parameter_constraints = {
         "kernel_params": [dict, None],
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "landmarks": [StrOptions({"uniform", *RULES}), "array-like"],
+        "landmarks": [str, "array-like"],
         "random_state": RANDOM_STATE,
     }
 
@@ -141,6 +141,14 @@ class Nystrom(OnePass):
 
     def check_parameters(self) -> None:
         super().check_parameters()
+        rules = ("uniform", *RULES)
+        if isinstance(self.landmarks, str) and self.landmarks not in rules:
+            raise ParameterError(
+                f"{self.landmarks!r} is not the name of a rule for landmarks.",
+                got=f"landmarks={self.landmarks!r}",
+                need=f"one of {', '.join(map(repr, rules))}, or an array of shape (m, d)",
+                do="Nystrom(landmarks='kmeans')",
+            )
         if not self.precomputed:
             self.resolved()
             return
