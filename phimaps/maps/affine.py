@@ -353,6 +353,8 @@ class Standardize(OnePass):
         else:
             rows = x.detach().cpu().numpy().astype(np.float64)
             mean = np.average(rows, axis=0, weights=weights)
+            # The mean of many rows is rounded at each; that of the differences takes it back.
+            mean = mean + np.average(rows - mean, axis=0, weights=weights)
             var = np.average((rows - mean) ** 2, axis=0, weights=weights)
         total = float(x.shape[0] if weights is None else weights.sum())
         return _Moments(total, mean, var) if state is None else state.joined(total, mean, var)
