@@ -107,6 +107,8 @@ from .maps.quantile import Quantile as Quantile
 from .maps.radial import RmsNorm as RmsNorm
 from .maps.radial import Squash as Squash
 from .maps.random_fourier import RandomFourier as RandomFourier
+from .maps.random_ntk import Gated as Gated
+from .maps.random_ntk import RandomNtk as RandomNtk
 from .maps.random_relu import RandomRelu as RandomRelu
 from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..maps import positive_random
+from ..maps import positive_random, random_ntk
 from .precise import Precise, _bounded_exp, formula, mpmath
 
 __all__: list[str] = []
@@ -28,3 +28,13 @@ def _bumps(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
         ],
         dtype=object,
     )
+
+
+@formula(random_ntk.Gated)
+def _gated(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    weight, bias, gain, offset = (phi.array(name) for name in phi.arrays)
+    u = [_dot(x[: len(w)], w) + mpmath.mpf(float(b)) for w, b in zip(weight.T, bias, strict=True)]
+    t = [_dot(x, v) + mpmath.mpf(float(c)) for v, c in zip(gain.T, offset, strict=True)]
+    size = [abs(v) for v in u]
+    gated = [mpmath.sign(a) * b for a, b in zip(u, t, strict=True)]
+    return np.array(u + size + t + gated if phi.linear else size + gated, dtype=object)
