@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+from collections import Counter
 from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils._param_validation import (
 
 from .errors import ParameterError, PhimapsError, show
 
-__all__ = ["SEEN", "Parametric"]
+__all__ = ["SEEN", "Numbered", "Parametric"]
 
 # What `fit` records of the data; all of it goes when a parameter changes.
 SEEN = ("n_features_in_", "feature_names_in_", "in_shape_")
@@ -170,3 +171,50 @@ class Parametric(BaseEstimator):
         twin.__dict__.update({k: copy.deepcopy(v, memo) for k, v in vars(self).items()})
         object.__setattr__(twin, "_cache", dict(self._cache))
         return twin
+
+
+class Numbered(Parametric):
+    """An object with a tuple of parts, reached as in ``make_pipeline``; abstract.
+
+    A part is named after its type in small letters; repeated types are numbered ``affine-1``,
+    ``affine-2``.
+    """
+
+    __slots__ = ()
+    # The field that holds the tuple.
+    held: ClassVar[str]
+
+    def named(self) -> list[tuple[str, Any]]:
+        """The parts with their parameter names, in the order in which they stand."""
+        parts = getattr(self, self.held)
+        stems = [type(p).__name__.lower() for p in parts]
+        count = Counter(stems)
+        # A class of the user's may be called like a parameter.
+        count.update(s for s in count if s in self._get_param_names())
+        seen: Counter[str] = Counter()
+        names = []
+        for stem in stems:
+            seen[stem] += 1
+            names.append(stem if count[stem] == 1 else f"{stem}-{seen[stem]}")
+        return list(zip(names, parts, strict=True))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        params = super().get_params(deep=False)
+        if deep and isinstance(getattr(self, self.held), tuple | list):
+            for name, part in self.named():
+                params[name] = part
+                if hasattr(part, "get_params"):
+                    params |= {f"{name}__{k}": v for k, v in part.get_params(deep=True).items()}
+        return params
+
+    def _settable(self) -> dict[str, Any]:
+        own = self.get_params(deep=False)
+        listed = isinstance(getattr(self, self.held), tuple | list)
+        return own | dict(self.named()) if listed else own
+
+    def _assign(self, values: dict[str, Any]) -> None:
+        own = self.get_params(deep=False)
+        super()._assign({k: v for k, v in values.items() if k in own})
+        if values.keys() - own.keys():
+            # All at once, as the names follow from the types of the parts.
+            setattr(self, self.held, tuple(values.get(n, part) for n, part in self.named()))

@@ -64,6 +64,10 @@ class Around(Kernel):
     def reads(self, names: Sequence[str]) -> frozenset[str] | None:
         return self.kernel.reads(names)
 
+    def ahead(self, x: Any) -> tuple[Kernel, Any]:
+        kernel, rows = self.kernel.ahead(x)
+        return (self, x) if kernel is self.kernel else (self.with_parameters(kernel=kernel), rows)
+
     def parts(self, on: Space) -> list[Part]:
         return [Part(self.kernel, Image(on, on))]  # type: ignore[arg-type]
 
@@ -222,6 +226,10 @@ class Pullback(Kernel):
             return self.map.forward(x)
         value = self.map.forward_sparse(x)
         return value if self.kernel.sparse else dense(value)
+
+    def ahead(self, x: Any) -> tuple[Kernel, Any]:
+        features = carry(self.map, x)
+        return self.kernel.ahead(features if self.kernel.sparse else dense(features))
 
     def between(self, x: Any, y: Any) -> torch.Tensor:
         return self.kernel.between(self.features_of(x), self.features_of(y))

@@ -73,6 +73,13 @@ class Kernel(Parametric, ABC):
         `sparse`; they are not validated.
         """
 
+    def ahead(self, x: Any) -> tuple[Kernel, Any]:
+        """A kernel and rows with the same values, once what every block would repeat is done.
+
+        It is called without gradients.
+        """
+        return self, x
+
     def diagonal(self, x: Any) -> torch.Tensor:
         """k(x_i, x_i) of shape (n,)."""
         return torch.cat([self.between(x[i : i + 1], x[i : i + 1])[0] for i in range(x.shape[0])])

@@ -110,6 +110,8 @@ def _check_widths(kernel: Any, X: Any, Y: Any) -> None:
 
 
 def _blocks(kernel: Any, x: Any, y: Any, same: bool, dtype: torch.dtype) -> torch.Tensor:
+    (kernel, x), y = kernel.ahead(x), None if same else kernel.ahead(y)[1]
+    y = x if same else y
     n, m = x.shape[0], y.shape[0]
     homes = [v.device for v in (x, y) if isinstance(v, torch.Tensor)]
     home = homes[0] if homes else torch.device("cpu")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, ClassVar, final
@@ -12,6 +11,7 @@ import torch
 
 from ..errors import ParameterError, show
 from ..map import Part
+from ..parameters import Numbered
 from ..spaces import Image, Space
 from .base import Kernel
 from .dot import Constant, Linear
@@ -20,7 +20,7 @@ from .spectral import Spectral
 __all__ = ["Joint", "Product", "Sum", "cauchy_product", "joined_laws", "joined_series"]
 
 
-class Joint(Kernel):
+class Joint(Numbered, Kernel):
     """A kernel made of an ordered tuple of kernels; abstract.
 
     Its parameters are reached as in ``make_pipeline``: ``rbf__gamma``, repeated types numbered
@@ -29,36 +29,7 @@ class Joint(Kernel):
 
     __slots__ = ()
     kernels: tuple[Kernel, ...]
-
-    def named(self) -> list[tuple[str, Kernel]]:
-        """The parts with their parameter names, in the order in which they stand."""
-        stems = [type(k).__name__.lower() for k in self.kernels]
-        count = Counter([*stems, "kernels"])
-        seen: Counter[str] = Counter()
-        names = []
-        for stem in stems:
-            seen[stem] += 1
-            names.append(stem if count[stem] == 1 else f"{stem}-{seen[stem]}")
-        return list(zip(names, self.kernels, strict=True))
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        params = super().get_params(deep=False)
-        if deep and isinstance(self.kernels, tuple | list):
-            for name, part in self.named():
-                params[name] = part
-                if hasattr(part, "get_params"):
-                    params |= {f"{name}__{k}": v for k, v in part.get_params(deep=True).items()}
-        return params
-
-    def _settable(self) -> dict[str, Any]:
-        own = self.get_params(deep=False)
-        return own | dict(self.named()) if isinstance(self.kernels, tuple | list) else own
-
-    def _assign(self, values: dict[str, Any]) -> None:
-        super()._assign({k: v for k, v in values.items() if k == "kernels"})
-        if values.keys() - {"kernels"}:
-            # All at once, as the names follow from the types of the parts.
-            self.kernels = tuple(values.get(name, part) for name, part in self.named())
+    held: ClassVar[str] = "kernels"
 
     def check_parameters(self) -> None:
         super().check_parameters()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -12,6 +11,7 @@ from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from ..errors import OperandError, ParameterError
+from ..parameters import Numbered
 from ..spaces import Image, Space
 from .routing import route
 from .term import Given, Part, Term, show
@@ -148,7 +148,7 @@ def _flattens(part: Any, kind: Any) -> bool:
     return fresh is not None and part.get_params(deep=False) == fresh.get_params(deep=False)
 
 
-class Composite(FeatureMap):
+class Composite(Numbered, FeatureMap):
     """A map made of an ordered tuple of maps; abstract.
 
     Its parameters are reached as in ``make_pipeline``: ``randomfourier__n_components``, repeated
@@ -157,43 +157,11 @@ class Composite(FeatureMap):
 
     __slots__ = ()
     maps: tuple[FeatureMap, ...]
+    held: ClassVar[str] = "maps"
     _parameter_constraints: ClassVar[dict[str, Any]] = {"maps": [tuple, list]}
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         return self._fit(X, y, params)
-
-    def named(self) -> list[tuple[str, FeatureMap]]:
-        """The parts with their parameter names, in the order in which they stand."""
-        stems = [type(m).__name__.lower() for m in self.maps]
-        count = Counter(stems)
-        # A class of the user's may be called like a parameter.
-        count.update(s for s in count if s in type(self).__dataclass_fields__)
-        seen: Counter[str] = Counter()
-        names = []
-        for stem in stems:
-            seen[stem] += 1
-            names.append(stem if count[stem] == 1 else f"{stem}-{seen[stem]}")
-        return list(zip(names, self.maps, strict=True))
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        params = super().get_params(deep=False)
-        if deep and isinstance(self.maps, tuple | list):
-            for name, part in self.named():
-                params[name] = part
-                if hasattr(part, "get_params"):
-                    params |= {f"{name}__{k}": v for k, v in part.get_params(deep=True).items()}
-        return params
-
-    def _settable(self) -> dict[str, Any]:
-        own = self.get_params(deep=False)
-        return own | dict(self.named()) if isinstance(self.maps, tuple | list) else own
-
-    def _assign(self, values: dict[str, Any]) -> None:
-        own = self.get_params(deep=False)
-        super()._assign({k: v for k, v in values.items() if k in own})
-        if values.keys() - own.keys():
-            # All at once, as the names follow from the types of the parts.
-            self.maps = tuple(values.get(name, part) for name, part in self.named())
 
     def check_parameters(self) -> None:
         super().check_parameters()

@@ -286,3 +286,40 @@ def test_eigenvalues_are_negative_beyond_rounding_only():
     pm.kernels.check_psd(np.ones((5, 5)))
     with pytest.raises(pm.errors.InputError, match="eigenvalue"):
         pm.kernels.check_psd(good - 0.01 * np.eye(len(good)))
+
+
+def test_features_of_a_pull_back_are_computed_once():
+    seen = []
+
+    class Counting(pm.FeatureMap):
+        def forward(self, x):
+            seen.append(len(x))
+            return x
+
+    kernel = 2 * (RBF(gamma=0.4) @ Counting()) ** 2
+    with pm.config_context(chunk_bytes=2000):
+        value = kernel(X, Y)
+    # One row of each is looked at beforehand, for its shape.
+    assert sum(seen) == len(X) + len(Y) + 2
+    assert np.allclose(value, 2 * RBF(gamma=0.4)(X, Y) ** 2, rtol=1e-14)
+
+
+def test_sparse_features_pull_back():
+    phi = pm.RandomFourier(n_components=8, gamma=0.4).bind(X)
+    rows = scipy.sparse.csr_array(zeros_in(X))
+    for kernel in (phi.kernel, RBF(gamma=0.4) @ phi, 2 * Laplacian(gamma=0.4) @ phi):
+        assert np.allclose(kernel(rows), kernel(zeros_in(X)), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator")
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+def test_every_device_gives_the_same_values(kernel):
+    here = kernel(X, Y)
+    with pm.config_context(device="cuda"):
+        assert np.allclose(kernel(X, Y), here, rtol=1e-12, atol=1e-12)
+        assert np.allclose(kernel(X), kernel(X).T, rtol=0, atol=0)
+    x, y = (torch.from_numpy(v).cuda() for v in (X, Y))
+    value = kernel(x, y)
+    assert value.is_cuda
+    assert np.allclose(value.cpu().numpy(), here, rtol=1e-12, atol=1e-12)
