@@ -409,6 +409,32 @@ TABLE |= {
     ),
 }
 
+# Sketches, projections, exact features.
+TABLE |= {
+    "a negative constant of a sketch": lambda: pm.TensorSketch(coef0=-1.0).fit(X),
+    "gamma infinite for a sketch": lambda: pm.ProductSketch(gamma=np.inf).fit(X),
+    "images for a sketch": lambda: pm.ProductSketch().fit(images),
+    "another width for a sketch": lambda: pm.TensorSketch(n_components=3).bind(X)(torch.ones(2, 5)),
+    "a negative constant of exact features": lambda: pm.ExplicitPolynomial(coef0=-1.0).fit(X),
+    "too many exact features": lambda: pm.ExplicitPolynomial(40, max_bytes=10**5).fit(X),
+    "coefficients too large": lambda: pm.ExplicitPolynomial(gamma=1e200).fit(X),
+    "a kernel without a series": lambda: pm.RandomMaclaurin("rbf").fit(X),
+    "more dimensions than there are": lambda: pm.GaussianProjection().fit(X),
+    "a density above 1": lambda: pm.SparseProjection(2, density=1.5).fit(X),
+    "a sparse matrix with infinity": lambda: pm.SparseLinear([[np.inf]]).fit([[1.0]]),
+    "signs that are none": lambda: pm.SignedHadamard([1, 2], [0]).fit(X[:, :2]),
+    "4 steps without a distance": lambda: pm.AdditiveChi2(sample_steps=4).fit(X),
+    "χ² features of negative sparse rows": lambda: pm.AdditiveChi2().forward_sparse(-sparse),
+    "a skewed kernel at its end": lambda: pm.SkewedChi2(1.0).fit(X - 1),
+    "a skewed kernel of such rows": lambda: pm.kernels.SkewedChi2(1.0)(X - 1),
+    "levels that are none": lambda: pm.PiecewiseLinearEmbedding(levels=[-1.0]).fit(X),
+    "too many levels": lambda: pm.PiecewiseLinearEmbedding().fit(np.arange(1100.0)[:, None]),
+    "no features of a kernel on levels": lambda: pm.PiecewiseLinearEmbedding(
+        pm.kernels.Linear()
+    ).fit(X),
+    "points of no curve": lambda: pm.LinearInterpolation([0.0], [[1.0]]).fit(X),
+}
+
 
 def sections():
     parts = re.split(r"^## (.*)\n", TEXTS.read_text(encoding="utf-8"), flags=re.MULTILINE)

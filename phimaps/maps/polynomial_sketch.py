@@ -59,13 +59,6 @@ class PolynomialSketch(FeatureMap):
                 need="c >= 0: for c < 0, (γ x·y + c)^p is no positive definite kernel",
                 do=f"{name}(coef0=0.0), or shift the data instead",
             )
-        if not float(self.gamma) < inf:
-            raise ParameterError(
-                f"The 'gamma' parameter of {name} must be finite.",
-                got=f"gamma={self.gamma!r}",
-                need="a finite number > 0",
-                do="set_params(gamma=1.0)",
-            )
 
     @property
     def random(self) -> bool:
