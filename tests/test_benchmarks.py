@@ -227,3 +227,28 @@ def test_a_fault_fails_the_campaign_at_its_end(soundness, monkeypatch, capsys, t
     printed = capsys.readouterr().out
     assert line in printed
     assert re.search(r"failed, \d+ s$", printed.strip())
+
+
+@pytest.fixture
+def nystrom():
+    yield script("nystrom")
+    del sys.modules["nystrom"]
+
+
+def test_landmarks_and_precision_are_as_claimed_on_a_few_rows():
+    done = run("nystrom.py", "--fast", "--threads", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\| float64 \| fit_transform, kmeans \| .* % \|$", done.stdout, re.M)
+    assert "FAILED" not in done.stdout
+
+
+def test_a_slow_or_wrong_nystrom_fails_the_run(nystrom, monkeypatch, capsys):
+    monkeypatch.setattr(nystrom, "speed", lambda *shape, rounds: ([["float32"]], [2.9, 3.1]))
+    monkeypatch.setattr(nystrom, "errors", lambda fast, seeds: ([["rows"]], [(0.1, 0.2)]))
+    monkeypatch.setattr(nystrom, "precision", lambda count: ([["kernel"]], [(1e-3, 1e-6)]))
+    assert nystrom.main(["--threads", "1"]) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED 2.90 < 3 times" in printed
+    assert "FAILED means of clusters err more: 0.2 > 0.1" in printed
+    assert "FAILED float32 errs more: 0.001 > 3 x 1e-06" in printed
+    assert "3.10 < 3" not in printed
