@@ -19,12 +19,15 @@ from ..map import Concat, Fact, FeatureMap, Given, pipe
 from ..property import Injective, PositivelyHomogeneous
 from ..spaces import Space
 from .affine import Affine
-from .frames import SAMPLINGS, orthogonally
+from .frames import SAMPLINGS, generator, orthogonally
 from .pointwise import Abs, Relu
 from .random_relu import directions, last_row, rows
 from .vector import Identity
 
 __all__ = ["Gated", "RandomNtk"]
+
+# A layer has at least one direction of each kind, both signs of it, and a constant.
+LEAST = 5
 
 
 @final
@@ -144,7 +147,7 @@ class Gated(FeatureMap):
 
     @classmethod
     def example(cls) -> FeatureMap:
-        return RandomNtk(n_components=4)
+        return RandomNtk(n_components=6)
 
 
 @final
@@ -163,8 +166,8 @@ class RandomNtk(FeatureMap):
     Parameters
     ----------
     n_components : int, default 100
-        The number D of features, at least 4, and 5 with bias. Where it does not hold x itself,
-        random projections take its place, also without bias.
+        The number D of features. Where it does not hold x itself, random projections take its
+        place, and fewer than 5 features are random projections of 5, without bias all of them.
     depth : int, default 1
         The number of hidden layers. Further ones are random layers of features of the ones below,
         of one width: the estimate is then biased, and consistent as D grows.
@@ -197,7 +200,7 @@ class RandomNtk(FeatureMap):
     random_state: Any = 0
 
     _parameter_constraints = {
-        "n_components": [Range(Integral, 4, None, closed="left")],
+        "n_components": [Range(Integral, 1, None, closed="left")],
         "depth": [Range(Integral, 1, None, closed="left")],
         "bias": [Range(Real, 0, None, closed="left")],
         "sampling": [StrOptions(set(SAMPLINGS))],
@@ -221,16 +224,6 @@ class RandomNtk(FeatureMap):
         """The kernel that is the mean of the inner products; None for several layers."""
         return None if self.depth > 1 else NTK(depth=1, bias=float(self.bias))
 
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        if self.bias and self.n_components < 5:
-            raise ParameterError(
-                "One of the features is the constant of the biases, and at least 4 must remain.",
-                got=f"n_components={self.n_components}, bias={self.bias!r}",
-                need="n_components >= 5",
-                do="set_params(n_components=5)",
-            )
-
     def close(self, x: Any, given: Given) -> FeatureMap:
         if len(x.shape) != 2:
             raise ShapeError(
@@ -240,13 +233,20 @@ class RandomNtk(FeatureMap):
                 do="pm.RandomNtk() @ pm.Flatten()",
             )
         seed, d = seed_of(self.random_state), x.shape[1]
-        held = int(self.n_components) - d - (self.bias > 0) >= 2
+        total = max(int(self.n_components), LEAST)
+        held = total - d - (self.bias > 0) >= 2
         # What the gates of the next layer see is the first coordinates, with these factors.
-        layer, scales = self._first(d, seed) if held else self._next(np.ones(d), d, (seed, 0), True)
+        layer, scales = (
+            self._first(d, total, seed)
+            if held
+            else self._next(np.ones(d), d, total, (seed, 0), extended=self.bias > 0)
+        )
         layers = [layer]
         for place in range(1, int(self.depth)):
-            layer, scales = self._next(scales, int(self.n_components), (seed, place), False)
+            layer, scales = self._next(scales, total, total, (seed, place), extended=False)
             layers.append(layer)
+        if total > self.n_components:
+            layers.append(Affine(Drawn(signs, total, int(self.n_components), (seed, 0, 4))))
         return pipe(*layers)
 
     def _columns(
@@ -259,11 +259,11 @@ class RandomNtk(FeatureMap):
             return weight, np.zeros(count)
         return Drawn(rows, weight, 0, n - 1), Drawn(last_row, weight, float(self.bias))
 
-    def _first(self, d: int, seed: int) -> tuple[FeatureMap, np.ndarray]:
+    def _first(self, d: int, total: int, seed: int) -> tuple[FeatureMap, np.ndarray]:
         """The layer that holds x itself."""
         b, extended = float(self.bias), self.bias > 0
         n = d + extended
-        count, single = divmod(int(self.n_components) - n, 2)
+        count, single = divmod(total - n, 2)
         sizes = sqrt(n / (2 * (count + single)))
         parts: list[FeatureMap] = [Identity()]
         scales = [sqrt(0.5)] * d
@@ -279,13 +279,12 @@ class RandomNtk(FeatureMap):
         return Concat(tuple(parts)), np.array(scales + [1.0] * (count + single))
 
     def _next(
-        self, scales: np.ndarray, d: int, seed: tuple[int, ...], extended: bool
+        self, scales: np.ndarray, d: int, total: int, seed: tuple[int, ...], extended: bool
     ) -> tuple[FeatureMap, np.ndarray]:
         """A layer of random projections, of rows whose first coordinates the gates see, scaled."""
         b = float(self.bias)
-        extended = extended and b > 0
-        total, seen = int(self.n_components) - (b > 0), len(scales) + extended
-        count, single = divmod(total, 4)
+        seen = len(scales) + extended
+        count, single = divmod(total - (b > 0), 4)
         length = sqrt(seen / (2 * count + single))
         parts: list[FeatureMap] = []
         if single:
@@ -303,12 +302,19 @@ class RandomNtk(FeatureMap):
     def facts(self, on: Space) -> Iterator[Fact]:
         if not self.bias:
             yield PositivelyHomogeneous(1), "relu(su) = s relu(u) and sgn(su) st = s sgn(u) t"
-        if self.depth == 1 and self.n_components - on.size - (self.bias > 0) >= 2:
+        held = self.n_components - on.size - (self.bias > 0) >= 2
+        if self.depth == 1 and held and self.n_components >= LEAST:
             yield Injective, "x is among the features"
 
     @classmethod
     def example(cls) -> FeatureMap:
         return cls(n_components=9)
+
+
+def signs(rows: int, columns: int, seed: tuple[int, ...]) -> np.ndarray:
+    """A random projection P of entries ±1/√columns: the mean of P Pᵀ is I."""
+    drawn = generator(seed).integers(0, 2, (rows, columns))
+    return (2.0 * drawn - 1.0) / sqrt(columns)
 
 
 def _scaled(weight: Drawn, scales: np.ndarray) -> Any:
