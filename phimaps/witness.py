@@ -157,8 +157,8 @@ class AnnihilatingMeasure:
     exact: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", np.asarray(self.points, dtype=np.float64))
-        object.__setattr__(self, "weights", np.asarray(self.weights, dtype=np.float64))
+        object.__setattr__(self, "points", np.array(self.points, dtype=np.float64))
+        object.__setattr__(self, "weights", np.array(self.weights, dtype=np.float64))
 
     @property
     def mass(self) -> float:
@@ -198,11 +198,11 @@ class AnnihilatingMeasure:
         bool
             True when the points differ, some weight is not 0, and |c'Kc| is within the tolerance.
         """
+        n = len(self.weights)
         known = np.isfinite(self.points).all() and np.isfinite(self.weights).all()
-        rows = self.points.reshape(len(self.points), -1)
-        if not known or not self.weights.any() or len(np.unique(rows, axis=0)) < len(rows):
+        if len(self.points) != n or not self.weights.any() or not known:
             return False
-        if len(self.weights) != len(rows):
+        if len(np.unique(self.points.reshape(n, -1), axis=0)) < n:
             return False
         gram = self._gram(kernel, self.points)
         square = float(self.weights @ gram @ self.weights)
@@ -217,10 +217,12 @@ class AnnihilatingMeasure:
         rng = np.random.default_rng(0)
         moved = 0.0
         for _ in range(4):
-            # Each coordinate moves by a few of its last places: the kernel is computed of numbers
-            # that are themselves rounded, inside as well.
-            steps = rng.integers(-4, 5, self.points.shape)
-            near = self.points + steps * np.spacing(np.abs(self.points).max())
+            # Each coordinate moves by a few of the last places of the greatest: the kernel is
+            # computed of numbers that are themselves rounded, inside as well. They move towards 0,
+            # and 0 upward, as many kernels are of non-negative numbers.
+            steps = rng.integers(0, 5, self.points.shape) * np.spacing(np.abs(self.points).max())
+            inward = np.sign(self.points) * np.maximum(np.abs(self.points) - steps, 0.0)
+            near = np.where(self.points == 0, steps, inward)
             change = np.abs(self._gram(kernel, near) - gram)
             moved = max(moved, float(sizes @ change @ sizes))
         return own + 2 * moved

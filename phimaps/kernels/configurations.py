@@ -6,6 +6,7 @@ that loses something at such points states it as an `AnnihilatingMeasure`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations
 from math import ceil, floor, frexp
 
@@ -15,18 +16,22 @@ from ..spaces import Space, Sphere
 
 __all__ = ["collinear", "multiple", "opposite", "period", "polygon", "rectangle"]
 
+# Kernels that stand in one expression ask for the same points of the same space.
+REMEMBERED = 128
 # Finite spaces of up to this many points are searched through.
 FEW = 64
 # Ratios t of two points x and tx; with few binary digits, so that tx is not rounded.
 RATIOS = (2.0, 0.5, 1.5, 1.25, 1.125, 1.0625, 1.03125)
 
 
+@lru_cache(REMEMBERED)
 def opposite(on: Space) -> np.ndarray | None:
     """Two points x and -x, x ≠ 0, of shape (2, *on.shape)."""
     # Adding 0 leaves no negative zero.
     return _first(on, [np.stack([x, -x]) + 0.0 for x in _some(on) if x.any()])
 
 
+@lru_cache(REMEMBERED)
 def multiple(on: Space) -> tuple[np.ndarray, float] | None:
     """Two points x ≠ 0 and tx, t ≠ 1 positive, of shape (2, *on.shape), and t."""
     for t in RATIOS:
@@ -37,6 +42,7 @@ def multiple(on: Space) -> tuple[np.ndarray, float] | None:
     return None
 
 
+@lru_cache(REMEMBERED)
 def rectangle(on: Space) -> np.ndarray | None:
     """Corners (a, c), (b, c), (b, d), (a, d) in two coordinates, the others being held.
 
@@ -63,6 +69,7 @@ def rectangle(on: Space) -> np.ndarray | None:
     return _first(on, [corners])
 
 
+@lru_cache(REMEMBERED)
 def polygon(on: Space, n: int) -> tuple[np.ndarray, bool] | None:
     """The n corners of a regular polygon around 0, and whether they are these exactly.
 
@@ -94,6 +101,7 @@ def polygon(on: Space, n: int) -> tuple[np.ndarray, bool] | None:
     return corners, n == 4
 
 
+@lru_cache(REMEMBERED)
 def collinear(on: Space, n: int) -> np.ndarray | None:
     """n equally spaced points on a line along an axis, exactly."""
     box = on.inner_box() if not on.chords() else on.chords()

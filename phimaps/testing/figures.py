@@ -57,6 +57,7 @@ def figures(on: Space, kernel: Kernel, rng: np.random.Generator) -> Iterator[Fig
             for t in (2.0, 0.5, 1.25, 1.0625):
                 yield Figure("points x and tx", np.stack([x, t * x]))
                 yield Figure("points x, tx and 0", np.stack([x, t * x, 0 * x]))
+                yield Figure("points x, tx and t²x", np.stack([x, t * x, t**2 * x]))
     if members is None:
         yield from _spread(on, kernel, base, rng)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from math import comb, fsum
-from typing import Any
 
 import numpy as np
 
@@ -169,7 +168,7 @@ def _loses(kernel: Kernel, measure: AnnihilatingMeasure, on: Space) -> bool:
     if any(_same(measure, known) for known in _stated(kernel, on)):
         return True
     order = degree(kernel)
-    return order is not None and measure.exact and _flat(points, weights, order, kernel)
+    return order is not None and _flat(measure, order, on)
 
 
 def _regular(points: np.ndarray, on: Space) -> bool:
@@ -244,21 +243,24 @@ def _same(one: AnnihilatingMeasure, two: AnnihilatingMeasure) -> bool:
     return all(x * b[0] == y * a[0] for x, y in zip(a, b, strict=True)) and bool(a[0] and b[0])
 
 
-def _flat(points: np.ndarray, weights: np.ndarray, order: int, kernel: Any) -> bool:
-    """Whether Σ c_i f(x_i) = 0 for all polynomials f up to a degree, the points on a line."""
-    rows = points.reshape(len(points), -1)
-    moving = np.flatnonzero((rows != rows[0]).any(axis=0))
-    if len(moving) != 1:
-        return isinstance(kernel, Linear) and all(
-            sum(
-                Fraction(float(c)) * Fraction(float(v))
-                for c, v in zip(weights, column, strict=True)
-            )
-            == 0
-            for column in rows.T
-        )
-    line = [Fraction(float(v)) for v in rows[:, moving[0]]]
+def _flat(measure: AnnihilatingMeasure, order: int, on: Space) -> bool:
+    """Whether Σ c_i f(x_i) = 0 for all polynomials f up to a degree."""
+    points, weights = measure.points, measure.weights
+    n = len(points)
+    if _regular(points, on) and np.array_equal(weights, weights[0] * (-1.0) ** np.arange(n)):
+        # On the circle they are sums of cos(kθ) and sin(kθ) with k up to the degree, and the
+        # alternating corners see k = n/2, 3n/2, ... only.
+        return n % 2 == 0 and order < n // 2
+    if not measure.exact:
+        return False
     exact = [Fraction(float(c)) for c in weights]
+    rows = points.reshape(n, -1)
+    moving = np.flatnonzero((rows != rows[0]).any(axis=0))
+    if order > 1 and len(moving) > 1:
+        return False
+    lines = [[Fraction(float(v)) for v in rows[:, i]] for i in moving] or [[Fraction(1)] * n]
     return all(
-        sum(c * t**q for c, t in zip(exact, line, strict=True)) == 0 for q in range(order + 1)
+        sum(c * t**q for c, t in zip(exact, line, strict=True)) == 0
+        for line in lines
+        for q in range(order + 1)
     )
