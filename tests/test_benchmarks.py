@@ -252,3 +252,21 @@ def test_a_slow_or_wrong_nystrom_fails_the_run(nystrom, monkeypatch, capsys):
     assert "FAILED means of clusters err more: 0.2 > 0.1" in printed
     assert "FAILED float32 errs more: 0.001 > 3 x 1e-06" in printed
     assert "3.10 < 3" not in printed
+
+
+def test_sketches_are_no_worse_than_those_of_scikit_learn_on_a_few_rows():
+    done = run("sketches.py", "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("TensorSketch", "ProductSketch", "ExplicitPolynomial", "AdditiveChi2"):
+        assert re.search(rf"^\| .* \| {name} \| float32 \| .*x \[", done.stdout, re.M), name
+    assert "WORSE" not in done.stdout
+
+
+def test_a_sketch_that_is_worse_fails_the_run(monkeypatch, capsys):
+    sketches = script("sketches")
+    monkeypatch.setattr(sketches, "cases", lambda fast: [])
+    told = {"ProductSketch": 2.0}
+    monkeypatch.setattr(sketches, "error", lambda make, *data: told.get(type(make()).__name__, 1.0))
+    assert sketches.main(["--fast"]) == 1
+    assert "WORSE: ProductSketch: 2 above 1 for degree 2, c = 0" in capsys.readouterr().out
+    del sys.modules["sketches"]
