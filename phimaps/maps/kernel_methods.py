@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb, prod, sqrt
@@ -10,8 +9,11 @@ from typing import Any, final
 
 import numpy as np
 
+from .. import kernels
 from ..errors import ParameterError
 from ..kernels import (
+    NTK,
+    ArcCosine,
     Constant,
     Cosine,
     Exponential,
@@ -26,6 +28,17 @@ from ..kernels import (
 )
 from ..kernels.dot import Dot
 from ..map import FeatureMap
+from .chi2 import AdditiveChi2
+from .explicit_polynomial import ExplicitPolynomial
+from .maclaurin import RandomMaclaurin
+from .nystrom import Nystrom
+from .positive_random import PositiveRandomFeatures
+from .product_sketch import ProductSketch
+from .projections import Srht
+from .random_fourier import RandomFourier
+from .random_ntk import RandomNtk
+from .random_relu import RandomRelu
+from .tensor_sketch import TensorSketch
 from .unit import UnitNorm
 from .vector import Identity, Select
 
@@ -64,23 +77,28 @@ def stationary(kernel: Kernel) -> bool:
     return type(kernel).spectral is not Kernel.spectral
 
 
+def _power_series(kernel: Kernel) -> bool:
+    """Whether it is a power series of the inner product."""
+    if isinstance(kernel, Sum | Product):
+        return all(map(_power_series, kernel.kernels))
+    if isinstance(kernel, Scaled | Power):
+        return _power_series(kernel.kernel)
+    return type(kernel).series is not Kernel.series
+
+
 def unbiased(kernel: Kernel) -> bool:
     """Whether what "auto" chooses has the kernel as its mean inner product, at every width."""
     if isinstance(kernel, Sum | Product):
         return all(map(unbiased, kernel.kernels))
     if isinstance(kernel, Scaled | Power | Pullback):
         return unbiased(kernel.kernel)
-    if type(kernel).__name__ == "ArcCosine":
-        return kernel.depth == 1  # type: ignore[attr-defined, no-any-return]
+    if isinstance(kernel, ArcCosine | NTK):
+        return kernel.depth == 1
     return stationary(kernel) or isinstance(kernel, Dot | Cosine | Constant)
 
 
-def _named(*names: str) -> Callable[[Kernel], bool]:
-    return lambda kernel: type(kernel).__name__ in names
-
-
-def _made(name: str) -> Any:
-    return getattr(importlib.import_module("phimaps"), name)
+def _of_type(kind: Any) -> Callable[[Kernel], bool]:
+    return lambda kernel: isinstance(kernel, kind)
 
 
 def _exact(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, Any]) -> Any:
@@ -90,26 +108,26 @@ def _exact(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str,
         return UnitNorm(**options)
     if isinstance(kernel, Constant):
         return 0.0 * Select([0], **options) + sqrt(float(kernel.value))
-    return _made("ExplicitPolynomial")(
+    return ExplicitPolynomial(
         degree=kernel.degree, gamma=kernel.gamma, coef0=kernel.coef0, **options
     )
 
 
 def _projection(kernel: Any, width: int, seed: Any, d: Any, options: dict[str, Any]) -> Any:
-    phi = _made("Srht")(n_components=width, random_state=seed, **options)
+    phi = Srht(n_components=width, random_state=seed, **options)
     return phi if isinstance(kernel, Linear) else phi @ UnitNorm()
 
 
-def _of_kernel(name: str) -> Any:
+def _of_kernel(kind: Any) -> Any:
     """A map that takes the kernel itself."""
-    return lambda kernel, width, seed, d, options: _made(name)(
+    return lambda kernel, width, seed, d, options: kind(
         kernel=kernel, n_components=width, random_state=seed, **options
     )
 
 
-def _of_parameters(name: str, *fields: str) -> Any:
+def _of_parameters(kind: Any, *fields: str) -> Any:
     """A map that takes these parameters of the kernel."""
-    return lambda kernel, width, seed, d, options: _made(name)(
+    return lambda kernel, width, seed, d, options: kind(
         **{f: getattr(kernel, f) for f in fields}, n_components=width, random_state=seed, **options
     )
 
@@ -119,7 +137,7 @@ def _relu(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, 
         # What the pairs of directions give exactly is taken as it stands, where it fits.
         kept = 1 if kernel.order == 0 else d + (kernel.bias > 0)
         options = {"antithetic": "folded" if width > kept else True} | options
-    return _of_parameters("RandomRelu", "order", "depth", "bias")(kernel, width, seed, d, options)
+    return _of_parameters(RandomRelu, "order", "depth", "bias")(kernel, width, seed, d, options)
 
 
 def _chi2(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, Any]) -> Any:
@@ -132,7 +150,7 @@ def _chi2(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, 
                 do="kernel.features(n_components, method='nystrom')",
             )
         options = _sampled((width // d + 1) // 2) | options
-    return _made("AdditiveChi2")(**options)
+    return AdditiveChi2(**options)
 
 
 def _sampled(steps: int) -> dict[str, Any]:
@@ -151,28 +169,24 @@ def _sampled(steps: int) -> dict[str, Any]:
 
 # In the order of preference of "auto"; a kernel has the first that applies.
 METHODS: dict[str, Method] = {
-    "exact": Method(
-        lambda k: isinstance(k, Linear | Cosine | Constant | PolynomialKernel), _exact, exact=True
-    ),
-    "fourier": Method(stationary, _of_kernel("RandomFourier")),
+    "exact": Method(_of_type(Linear | Cosine | Constant | PolynomialKernel), _exact, exact=True),
+    "fourier": Method(stationary, _of_kernel(RandomFourier)),
     "sketch": Method(
-        _named("PolynomialKernel"), _of_parameters("ProductSketch", "degree", "gamma", "coef0")
+        _of_type(PolynomialKernel), _of_parameters(ProductSketch, "degree", "gamma", "coef0")
     ),
     "tensorsketch": Method(
-        _named("PolynomialKernel"), _of_parameters("TensorSketch", "degree", "gamma", "coef0")
+        _of_type(PolynomialKernel), _of_parameters(TensorSketch, "degree", "gamma", "coef0")
     ),
-    "positive": Method(
-        lambda k: isinstance(k, Exponential), _of_parameters("PositiveRandomFeatures", "gamma")
-    ),
+    "positive": Method(_of_type(Exponential), _of_parameters(PositiveRandomFeatures, "gamma")),
     "maclaurin": Method(
-        lambda k: type(k).series is not Kernel.series and not isinstance(k, Linear | Constant),
-        _of_kernel("RandomMaclaurin"),
+        lambda k: _power_series(k) and not isinstance(k, Linear | Constant),
+        _of_kernel(RandomMaclaurin),
     ),
-    "relu": Method(_named("ArcCosine"), _of_parameters("RandomRelu", "order", "depth", "bias")),
-    "ntk": Method(_named("NTK"), _of_parameters("NTKFeatures", "depth", "bias")),
-    "chi2": Method(_named("AdditiveChi2"), _chi2),
-    "projection": Method(lambda k: isinstance(k, Linear | Cosine), _projection),
-    "nystrom": Method(lambda k: True, _of_kernel("Nystrom")),
+    "relu": Method(_of_type(ArcCosine), _relu),
+    "ntk": Method(_of_type(NTK), _of_parameters(RandomNtk, "depth", "bias")),
+    "chi2": Method(_of_type(kernels.AdditiveChi2), _chi2),
+    "projection": Method(_of_type(Linear | Cosine), _projection),
+    "nystrom": Method(lambda k: True, _of_kernel(Nystrom)),
 }
 
 
@@ -197,7 +211,7 @@ def method_for(kernel: Kernel, name: str) -> str:
     )
 
 
-def exact_width(kernel: Kernel, d: int, x: Any = None) -> int | None:
+def exact_width(kernel: Kernel, d: int) -> int | None:
     """How many features have the kernel as their inner product; None if no map is known."""
     if isinstance(kernel, Constant):
         return 1

@@ -25,6 +25,7 @@ from ..kernels import (
     Scaled,
     Sum,
 )
+from ..kernels.error import measure
 from ..map import Compose, Concat, FeatureMap, Given, Scale, Tensor
 from ..rows import carry
 from .explicit_polynomial import ExplicitPolynomial
@@ -38,9 +39,8 @@ __all__ = ["KernelFeatures", "exact", "features_of"]
 
 # Rows by which the sizes of the parts of a sum are compared.
 SAMPLE = 1000
-# An exact factor of a product up to this width is multiplied out, where each of its features then
-# still has this many features of the other factor.
-NARROW, ENOUGH = 8, 32
+# Rows by which a tensor product is compared with a sketch of one.
+FEW = 128
 
 
 @final
@@ -192,21 +192,38 @@ class _Plan:
         d = prod(self.x.shape[1:])
         exact = [exact_width(k, d) for k in parts]
         known = prod(w for w in exact if w is not None)
-        loose = [k for k, w in zip(parts, exact, strict=True) if w is None]
-        inner = width // known
-        if (not loose and inner) or (len(loose) == 1 and known <= NARROW and inner >= ENOUGH):
-            maps = [
-                self.features(k, inner if w is None else w)
-                for k, w in zip(parts, exact, strict=True)
-            ]
-            joined = reduce(lambda a, b: a * b, maps)
-        else:
-            maps = [
-                self.features(k, 2 * width if w is None else min(w, 4 * width))
-                for k, w in zip(parts, exact, strict=True)
-            ]
-            joined = TensorProductSketch(tuple(maps), width, self.fresh())
-        return _times(factor, joined)
+        loose = sum(w is None for w in exact)
+        if loose > 1 or known > width:
+            return _times(factor, self.sketch(parts, exact, width))
+        if loose == 0:
+            return _times(factor, self.tensor(parts, exact, 1))
+        # Which one errs less depends on the rows. Draws of their own tell, so that the choice is
+        # independent of the features that are returned.
+        few = self.x[:: max(1, self.x.shape[0] // FEW)]
+        pilot = _Plan(few, self.fresh())
+        product, names = Product(tuple(parts)), Given(tuple(f"x{i}" for i in range(d)))
+        found = [
+            measure(phi.bound(few, names), product, few).value
+            for phi in (
+                pilot.tensor(parts, exact, width // known),
+                pilot.sketch(parts, exact, width),
+            )
+        ]
+        if found[0] <= found[1]:
+            return _times(factor, self.tensor(parts, exact, width // known))
+        return _times(factor, self.sketch(parts, exact, width))
+
+    def tensor(self, parts: list[Kernel], exact: list[int | None], inner: int) -> FeatureMap:
+        """The tensor product, with `inner` features of the part that is not exact."""
+        pairs = zip(parts, exact, strict=True)
+        maps = [self.features(k, inner if w is None else w) for k, w in pairs]
+        return reduce(lambda a, b: a * b, maps)
+
+    def sketch(self, parts: list[Kernel], exact: list[int | None], width: int) -> FeatureMap:
+        """A sketch of the tensor product, of parts that are as wide as it is."""
+        pairs = zip(parts, exact, strict=True)
+        maps = [self.features(k, width if w is None else min(w, 4 * width)) for k, w in pairs]
+        return TensorProductSketch(tuple(maps), width, self.fresh())
 
 
 def exact(phi: FeatureMap) -> bool:

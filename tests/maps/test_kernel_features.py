@@ -251,6 +251,27 @@ def test_joint_frequencies_err_less_than_sketches_and_those_less_than_narrow_pro
     assert sketch < 0.7 * tensor
 
 
+def test_a_product_with_an_exact_factor_takes_what_errs_less(rng):
+    kernel, found = RBF(gamma=0.05) * Linear(), {}
+    for name, X in {
+        "narrow": rng.normal(size=(200, 4)), "wide": rng.exponential(size=(200, 40)) / 4,
+    }.items():  # fmt: skip
+        closed = kernel.features(200).bind(X)
+        found[name] = type(closed)
+        assert closed(X[:1]).shape[1] <= 200
+    assert found == {"narrow": pm.Tensor, "wide": pm.TensorProductSketch}
+
+
+def test_what_pairs_of_directions_give_exactly_is_taken_where_it_fits(X):
+    kernel = ArcCosine()
+    folded, paired = (
+        square(lambda seed, phi=phi: phi.set_params(random_state=seed), kernel, X)
+        for phi in (kernel.features(40), kernel.features(40, "relu"))
+    )
+    assert folded < 0.9 * paired
+    assert kernel.features(3).fit(X).transform(X).shape[1] == 3
+
+
 def test_open_kernels_are_bound_with_the_map(X):
     kernel = RBF() * Laplacian(gamma="median") + 2 * PolynomialKernel(2, gamma="scale")
     phi = kernel.features(150)
