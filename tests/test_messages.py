@@ -435,10 +435,37 @@ TABLE |= {
     "points of no curve": lambda: pm.LinearInterpolation([0.0], [[1.0]]).fit(X),
 }
 
+# Random layers.
+TABLE |= {
+    "folded pairs of two layers": lambda: pm.RandomRelu(antithetic="folded", depth=2).fit(X),
+    "folded pairs in too few features": lambda: pm.RandomRelu(3, antithetic="folded").fit(X),
+    "images for a random layer": lambda: pm.RandomRelu().fit(images),
+    "a negative bias of a random layer": lambda: pm.RandomRelu(bias=-1.0).fit(X),
+    "images for tangent features": lambda: pm.RandomNtk().fit(images),
+    "gates of two numbers": lambda: pm.Gated(np.ones((3, 1)), [0.0], W, np.zeros(2)).fit(X),
+    "another width for gates": lambda: pm.Gated(W, np.zeros(2), W, np.zeros(2))(torch.ones(1, 2)),
+    "a tilt that widens too far": lambda: pm.PositiveRandomFeatures(tilt=0.2).fit(X),
+    "images for positive features": lambda: pm.PositiveRandomFeatures().fit(images),
+    "bumps without heights": lambda: pm.Bumps(W, [0.0], np.zeros(3)).fit(X),
+    "another width for bumps": lambda: pm.Bumps(W, np.zeros(2), np.zeros(3))(torch.ones(1, 2)),
+}
+
 
 def sections():
     parts = re.split(r"^## (.*)\n", TEXTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {title: text.rstrip("\n") for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+TABLE |= {
+    "a map's property of a kernel": lambda: pm.decide(pm.kernels.RBF(), pm.Injective, on=around),
+    "a kernel's property of a map": lambda: pm.decide(pm.Abs(), pm.Characteristic, on=around),
+    "a kernel's property of a class": lambda: pm.decide(
+        pm.models.Linear() @ pm.Abs(), pm.PositiveDefinite, on=around
+    ),
+    "a computed kernel": lambda: pm.decide(
+        pm.kernels.RBF(), pm.Universal, on=around, arithmetic="float32"
+    ),
+}
 
 
 def raised(case):
