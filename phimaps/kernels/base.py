@@ -188,8 +188,8 @@ class Kernel(Parametric, ABC):
 
         Sums become concatenations, in which exact parts keep their width and the others share out
         the rest; multiples and pull-backs stay what they are; products of stationary kernels draw
-        the sum of their frequencies, other products are tensor products where those are exact or
-        nearly so, and sketches of them else.
+        the sum of their frequencies, other products are tensor products, or sketches of them where
+        those err less.
 
         Parameters
         ----------
