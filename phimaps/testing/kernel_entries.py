@@ -28,7 +28,7 @@ from ..kernels import (
     Scaled,
     Sum,
 )
-from ..kernels.histogram import AdditiveChi2, Chi2, Intersection
+from ..kernels.histogram import AdditiveChi2, Chi2, Intersection, SkewedChi2
 from .entries import entry, value
 from .precise import Precise, Unknown, mpmath
 
@@ -142,6 +142,13 @@ def _chi2(evaluate: Precise, k: Any, x: Point, y: Point) -> Any:
     pairs = zip(x.flat, y.flat, strict=True)
     total = mpmath.fsum((a - b) ** 2 / (a + b) if a + b else 0 for a, b in pairs)
     return mpmath.exp(-mpmath.mpf(float(k.gamma)) * total)
+
+
+@entry(SkewedChi2)
+def _skewed(evaluate: Precise, k: Any, x: Point, y: Point) -> Any:
+    c = mpmath.mpf(float(k.skewedness))
+    pairs = [(a + c, b + c) for a, b in zip(x.flat, y.flat, strict=True)]
+    return mpmath.fprod(2 * mpmath.sqrt(u * v) / (u + v) for u, v in pairs)
 
 
 @entry(Intersection)
