@@ -27,6 +27,7 @@ from .sampling import (
     phases,
     principal_axes,
     radii,
+    scales,
     signs,
     spectrum,
 )
@@ -191,9 +192,8 @@ class RandomFourier(FeatureMap):
         if sampling == "structured":
             order = power_of_two(d)
             diagonals = Drawn(signs, order, -(-m // order), seed)
-            weight = np.broadcast_to(1.0 / np.asarray(laws[0].length, dtype=np.float64), (d,))
-            lengths = Drawn(radii, kernel, order, m, seed)
-            parts = [HadamardFourier(weight.copy(), diagonals, lengths, scale, center, precise)]
+            weight, lengths = Drawn(scales, kernel, d), Drawn(radii, kernel, order, m, seed)
+            parts = [HadamardFourier(weight, diagonals, lengths, scale, center, precise)]
             alone: tuple[Any, ...] = (kernel, d, odd, "iid", seed)
         else:
             axes = principal_axes(x, kernel) if sampling == "qmc" else None
@@ -253,4 +253,5 @@ def _center(x: Any) -> np.ndarray | None:
     spread = rows.var(0, correction=0).sum()
     if float((mean**2).sum()) <= OFF_CENTER**2 * float(spread):
         return None
-    return mean.cpu().numpy()
+    # As float32 has it, so that rows of both precisions are moved alike.
+    return mean.float().double().cpu().numpy()

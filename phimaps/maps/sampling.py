@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+import torch
 from scipy.special import gammaincinv, ndtri
 from scipy.stats import qmc
 
@@ -22,6 +23,7 @@ __all__ = [
     "phases",
     "principal_axes",
     "radii",
+    "scales",
     "signs",
     "spectrum",
 ]
@@ -143,7 +145,8 @@ def orthogonal(d: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Unit columns that are orthogonal in blocks of d, each uniform on the sphere."""
     blocks = []
     for start in range(0, count, d):
-        q, r = np.linalg.qr(rng.standard_normal((d, min(d, count - start))))
+        normal = rng.standard_normal((d, min(d, count - start)))
+        q, r = (part.numpy() for part in torch.linalg.qr(torch.from_numpy(normal)))
         # The sign correction makes the distribution uniform (Haar).
         blocks.append(q * np.where(np.diag(r) < 0, -1.0, 1.0))
     return np.concatenate(blocks, axis=1)
@@ -204,6 +207,13 @@ def principal_axes(x: Any, kernel: Kernel) -> np.ndarray | None:
     # An eigenvector is known up to its sign, which must not depend on the machine.
     largest = np.abs(axes).argmax(0)
     return axes * np.sign(axes[largest, np.arange(axes.shape[1])])
+
+
+def scales(kernel: Kernel, d: int) -> np.ndarray:
+    """One over the length scale of each coordinate, of a kernel with one law."""
+    _, laws = spectrum(kernel)
+    assert laws is not None
+    return np.broadcast_to(1.0 / np.asarray(laws[0].length, dtype=np.float64), (d,))
 
 
 def signs(order: int, blocks: int, seed: int) -> np.ndarray:

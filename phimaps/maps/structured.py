@@ -157,7 +157,8 @@ class HadamardFourier(FeatureMap):
             block, spare = _turn(block, spare)
             stop = min(m, start + order)
             turns = upright[:, : stop - start]
-            torch.mul(block[: stop - start].t(), lengths[start:stop], out=turns)
+            turns.copy_(block[: stop - start].t())
+            turns.mul_(lengths[start:stop])
             waves(turns, out[:, start:stop], out[:, m + start : m + stop], float(self.scale))
 
     def forward_sparse(self, x: Any) -> torch.Tensor:

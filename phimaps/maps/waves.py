@@ -61,8 +61,8 @@ def waves(turns: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, scale: 
     """Write s cos(2πt) and s sin(2πt), without gradients.
 
     On a CPU t is reduced to r = t - round(t) once for both. From polynomials for sin(πr) and
-    cos(πr) follow cos(2πr) = 1 - 2 sin²(πr) and sin(2πr) = 2 sin(πr) cos(πr), within 6 times the
-    distance from 1 to the next number; cos² + sin² is 1 within 12 of them.
+    cos(πr) follow cos(2πr) = 1 - 2 sin²(πr) and sin(2πr) = 2 sin(πr) cos(πr), within 8 times the
+    distance from 1 to the next number; cos² + sin² is 1 within 16 of them.
 
     Parameters
     ----------

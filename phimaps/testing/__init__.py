@@ -1,6 +1,7 @@
 """Tools that test maps, theorems and claims: for this library's own suite and for yours."""
 
 from . import fitted as fitted
+from . import frequencies as frequencies
 from . import kernel_entries as kernel_entries
 from . import random_layers as random_layers
 from . import sketched as sketched
