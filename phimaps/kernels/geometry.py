@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 __all__ = [
     "NEAR",
+    "city_distances",
     "flat",
     "like",
     "paired_squares",
@@ -26,6 +28,9 @@ NEAR = 1e-6
 # Beyond this squared norm, those that are no further apart than the other are measured so too, in
 # all kernels; pairs that are have values that round to 0.
 WIDE, CLOSE = 2.0**20, 100.0
+# From this many coordinates on, l1 distances are added up by coordinates in float64 too, on pieces
+# of so many numbers.
+MANY, CACHED = 512, 2**18
 # Differences are formed in pieces of this many numbers.
 PIECE = 2**20
 
@@ -63,6 +68,26 @@ def square_norms(x: Any) -> torch.Tensor:
     return x.square().sum(1)
 
 
+def city_distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Σ_j |x_ij - y_kj| of shape (n, m).
+
+    Coordinate by coordinate where that is faster than torch's loop over pairs, which takes as long
+    in float32 as in float64.
+    """
+    traced = torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)
+    if traced or (x.dtype == torch.float64 and x.shape[1] < MANY):
+        return torch.cdist(x, y, p=1.0)
+    total, columns = x.new_zeros((len(x), len(y))), y.T.contiguous()
+    step = max(1, CACHED // len(y))
+    work = torch.empty_like(total[:step])
+    for start in range(0, len(x), step):
+        rows, piece = x[start : start + step], total[start : start + step]
+        rest = work[: len(rows)]
+        for j in range(x.shape[1]):
+            piece.add_(torch.sub(rows[:, j : j + 1], columns[j], out=rest).abs_())
+    return total
+
+
 def square_distances(x: Any, y: Any, length: Any = 1.0, rough: bool = False) -> torch.Tensor:
     """Σ_j ((x_ij - y_kj) / length_j)² of shape (n, m), never negative.
 
@@ -88,6 +113,9 @@ def square_distances(x: Any, y: Any, length: Any = 1.0, rough: bool = False) -> 
         wide = max(float(aa.max()), float(bb.max()))
     if x.dtype == torch.float32 and (rough or not wide <= NARROW):
         return square_distances(x.double(), y.double(), length, rough).to(x.dtype)
+    if not isfinite(wide):
+        # Squares beyond the range of numbers: products would subtract infinity from itself.
+        return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square()
     if not a.requires_grad and not b.requires_grad:
         squares = torch.addmm(bb, a, b.T, alpha=-2.0).add_(aa[:, None]).clamp_min_(0.0)
     else:

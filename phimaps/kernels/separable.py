@@ -15,7 +15,7 @@ from ..property import Characteristic, Continuous, NonVanishing, PositiveDefinit
 from ..spaces import Space
 from .base import Kernel
 from .configurations import period
-from .geometry import flat, like, square_distances
+from .geometry import city_distances, flat, like, square_distances
 from .known import full_spectrum, lost, narrower, whole_periods
 from .scale import Stationary, as_fixed, as_length, check_length, check_width, ones
 from .spectral import Spectral
@@ -56,7 +56,7 @@ class Laplacian(Stationary):
         # The common point is subtracted before the scale rounds the numbers.
         centre = y.detach().mean(0)
         each = length if isinstance(length, float) else like(length, x)
-        return torch.exp(-torch.cdist((x - centre) / each, (y - centre) / each, p=1.0))
+        return torch.exp(-city_distances((x - centre) / each, (y - centre) / each))
 
     def facts(self, on: Space) -> Iterator[Fact]:
         yield from full_spectrum(

@@ -216,6 +216,25 @@ def test_distances_are_never_negative_and_zero_on_the_diagonal():
             )
 
 
+def test_numbers_whose_squares_overflow_are_far_apart():
+    rows = np.array([[1e200, 0.0], [1e200, 0.0], [0.0, -1e200], [3.0, 4.0]])
+    expected = np.eye(4)
+    expected[0, 1] = expected[1, 0] = 1.0
+    for kernel in (RBF(gamma=1.0), Matern(nu=0.5, gamma=1.0), Laplacian(gamma=1.0)):
+        assert np.array_equal(kernel(rows), expected)
+        assert np.array_equal(kernel(rows, rows.copy()), expected)
+    assert np.allclose(Cosine()(rows)[0], [1.0, 1.0, 0.0, 0.6], rtol=1e-15)
+
+
+def test_support_vector_machines_take_kernels():
+    from sklearn.svm import SVC
+
+    labels = (X[:, 0] > np.median(X[:, 0])).astype(int)
+    ours = SVC(kernel=RBF(gamma=0.4)).fit(X, labels).decision_function(Y)
+    theirs = SVC(kernel="rbf", gamma=0.4).fit(X, labels).decision_function(Y)
+    assert np.allclose(ours, theirs, atol=1e-3)
+
+
 def test_near_rows_keep_their_digits_in_rough_kernels():
     step = 1e-7
     for data, slack in ((X, 1e-14), (X.astype(np.float32), 1e-7)):
