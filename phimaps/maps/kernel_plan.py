@@ -140,6 +140,9 @@ class _Plan:
             if method == "exact":
                 _too_narrow(kernel, exact, width)
             name = next(n for n, m in METHODS.items() if m.applies(kernel) and not m.exact)
+        if name == "fourier" and width > 1:
+            # Waves come in pairs; a single one more would err more than none.
+            width -= width % 2
         return METHODS[name].build(kernel, width, self.fresh(), d, {})
 
     def sum(self, parts: Sequence[Kernel], width: int) -> FeatureMap:

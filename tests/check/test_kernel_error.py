@@ -203,3 +203,21 @@ def test_equal_seeds_give_equal_pairs(rng):
         for seed in (0, 0, 1)
     )
     assert first == again != other
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("rows", [0, 100])
+def test_the_accelerator_finds_the_same_error(rows, rng):
+    X = data(rng, "gauss")
+    kernel = pm.kernels.RBF(gamma=0.3)
+    phi = pm.RandomFourier(20, gamma=0.3).bind(X)
+    options = dict(exact_rows=rows, pairs=500)
+    expected = pm.check.kernel_error(phi, kernel, on=X, **options)
+    moved = pm.check.kernel_error(phi.to("cuda"), kernel, on=X, **options)
+    there = pm.check.kernel_error(phi, kernel, on=torch.tensor(X, device="cuda"), **options)
+    for found in (moved, there):
+        assert found.value == pytest.approx(expected.value, rel=1e-9)
+        assert found.upper == pytest.approx(expected.upper, rel=1e-9)
+    asked = kernel.features(error=0.2, on=torch.tensor(X, device="cuda"))
+    assert pm.check.kernel_error(asked, kernel, on=X).value <= 0.2
