@@ -118,6 +118,19 @@ def test_the_search_finds_what_is_known(tightness):
     assert least == pytest.approx(0.0018208157, abs=1e-6)
 
 
+def test_fourier_features_are_compared_at_equal_width_and_at_equal_error():
+    done = run("fourier.py", "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ratio = r"\d+\.\d\dx \[\d+\.\d\d-\d+\.\d\d\]"
+    row = rf"^\| 100 x 300 -> 600 \| float32 \| structured .* {ratio} \| {ratio} \| \d+%, \d+% \|$"
+    assert re.search(row, done.stdout, re.M)
+    found = re.findall(
+        r"^\| \w+ \| ([\d.]+) \| float64 \| 128 \| orthogonal (\d+) ", done.stdout, re.M
+    )
+    assert len(found) == 2
+    assert all(0 < float(error) < 0.5 and 2 < int(count) <= 128 for error, count in found)
+
+
 def test_phimaps_is_not_wrong_beside_its_peers_and_says_which_are_missing():
     done = run("peers.py")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -270,3 +283,23 @@ def test_a_sketch_that_is_worse_fails_the_run(monkeypatch, capsys):
     assert sketches.main(["--fast"]) == 1
     assert "WORSE: ProductSketch: 2 above 1 for degree 2, c = 0" in capsys.readouterr().out
     del sys.modules["sketches"]
+
+
+def test_random_layers_have_lower_errors_than_independent_ones_on_a_few_rows():
+    done = run("relu.py", "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("relu", "relu, folded", "tangent", r"exp\(0\.2 x·y\)"):
+        assert re.search(rf"^\| digits \| {name} \| 512 \| .* \| \d+\.\dx \|$", done.stdout, re.M)
+    assert re.search(r"^\| 500 x 64 -> 512 \| float32 \|", done.stdout, re.M)
+    assert "WORSE" not in done.stdout
+
+
+def test_a_random_layer_that_is_worse_fails_the_run(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    relu = script("relu")
+    monkeypatch.setattr(relu, "error_lines", lambda *sizes: [(["digits", "relu"], 0.9)])
+    monkeypatch.setattr(relu, "time_rows", lambda *sizes: ["500 x 64 -> 512"])
+    monkeypatch.setattr(relu, "equal_width", lambda *sizes: 64)
+    assert relu.main(["--fast"]) == 1
+    assert "WORSE: digits, relu" in capsys.readouterr().out
+    del sys.modules["relu"]
