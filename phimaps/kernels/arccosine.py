@@ -112,7 +112,7 @@ class ArcCosine(Layered):
 
     References
     ----------
-    Cho and Saul (2009), Kernel methods for deep learning, equations (1) to (7).
+    Cho and Saul (2009), Kernel methods for deep learning, section 2.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class NTK(Layered):
     References
     ----------
     Jacot, Gabriel and Hongler (2018), Neural tangent kernel, Theorem 1; in closed form in Bietti
-    and Mairal (2019), On the inductive bias of neural tangent kernels, section 3.2.
+    and Mairal (2019), On the inductive bias of neural tangent kernels.
 
     Examples
     --------

@@ -144,7 +144,7 @@ class Chi2(Histogram):
     References
     ----------
     Zhang, Marszalek, Lazebnik and Schmid (2007), Local features and kernels for classification of
-    texture and object categories, equation (2).
+    texture and object categories.
 
     Examples
     --------

@@ -13,6 +13,7 @@ import torch
 
 from ..errors import ParameterError, ShapeError, show
 from .base import Kernel
+from .geometry import square_distances, widen
 
 __all__ = [
     "Stationary",
@@ -112,7 +113,7 @@ class Stationary(Kernel):
 
     The scale is given as `gamma` or as `length_scale`, or taken from data: ``gamma="scale"`` (also
     when neither is given) is 1 / (d Var X), ``"auto"`` is 1 / d, both as in scikit-learn;
-    ``"median"`` makes the median distance of the rows the length scale.
+    ``"median"`` makes the median distance of different rows the length scale.
     """
 
     __slots__ = ()
@@ -173,8 +174,12 @@ class Stationary(Kernel):
         if n > SAMPLE:
             chosen = np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))
             rows = rows[chosen]
-        points = torch.from_numpy(rows.toarray()) if scipy.sparse.issparse(rows) else rows
-        gaps = torch.nn.functional.pdist(points.double().cpu(), p=1.0 if self.linear else 2.0)
+        if scipy.sparse.issparse(rows):
+            # Only kernels of the Euclidean distance take sparse rows.
+            squares = square_distances(widen(rows), widen(rows), rough=True)
+            gaps = squares[tuple(torch.triu_indices(len(squares), len(squares), 1))].sqrt()
+        else:
+            gaps = torch.nn.functional.pdist(rows.double().cpu(), p=1.0 if self.linear else 2.0)
         gaps = gaps[gaps > 0]
         return float(gaps.quantile(0.5)) if len(gaps) else 1.0
 

@@ -87,7 +87,8 @@ class Periodic(Kernel):
 
     References
     ----------
-    MacKay (1998), Introduction to Gaussian processes, section 4.
+    Rasmussen and Williams (2006), Gaussian processes for machine learning, equation (4.31), for one
+    coordinate and period 2π.
 
     Examples
     --------

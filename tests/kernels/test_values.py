@@ -209,6 +209,18 @@ def test_scales_come_from_the_data_as_in_scikit_learn():
     assert np.isclose(Laplacian(gamma="median").bind(X).length_scale, np.median(city))
 
 
+def test_scales_of_sparse_rows_are_those_of_dense_ones():
+    import scipy.sparse
+
+    cut = np.where(np.abs(X) > 0.5, X, 0.0)
+    for gamma in ("scale", "median", "auto"):
+        dense, thin = (RBF(gamma=gamma).bind(v) for v in (cut, scipy.sparse.csr_array(cut)))
+        assert np.isclose(dense.lengths, thin.lengths, rtol=1e-13)
+    # Dense, the sample would take 8 GB.
+    wide = scipy.sparse.random_array((1500, 1_000_000), density=1e-5, format="csr", rng=rng)
+    assert RBF(gamma="median").bind(wide).length_scale > 0
+
+
 def test_the_median_is_taken_over_a_sample_of_many_rows():
     many = rng.normal(size=(5000, 2))
     found = RBF(gamma="median").bind(many).length_scale
