@@ -166,8 +166,8 @@ class RandomNtk(FeatureMap):
     Parameters
     ----------
     n_components : int, default 100
-        The number D of features. Where it does not hold x itself, random projections take its
-        place, and fewer than 5 features are random projections of 5, without bias all of them.
+        The number D of features. Below 3d/2, random projections take the place of x itself, and
+        fewer than 5 features are random projections of 5, without bias all of them.
     depth : int, default 1
         The number of hidden layers. Further ones are random layers of features of the ones below,
         of one width: the estimate is then biased, and consistent as D grows.
@@ -234,11 +234,10 @@ class RandomNtk(FeatureMap):
             )
         seed, d = seed_of(self.random_state), x.shape[1]
         total = max(int(self.n_components), LEAST)
-        held = total - d - (self.bias > 0) >= 2
         # What the gates of the next layer see is the first coordinates, with these factors.
         layer, scales = (
             self._first(d, total, seed)
-            if held
+            if self._holds(d)
             else self._next(np.ones(d), d, total, (seed, 0), extended=self.bias > 0)
         )
         layers = [layer]
@@ -248,6 +247,11 @@ class RandomNtk(FeatureMap):
         if total > self.n_components:
             layers.append(Affine(Drawn(signs, total, int(self.n_components), (seed, 0, 4))))
         return pipe(*layers)
+
+    def _holds(self, d: int) -> bool:
+        """Whether x itself is among the features: below that, directions are worth more."""
+        n, total = d + (self.bias > 0), max(int(self.n_components), LEAST)
+        return total >= max(n + 2, 1.5 * n)
 
     def _columns(
         self, n: int, count: int, length: float, seed: tuple[int, ...], extended: bool
@@ -302,8 +306,7 @@ class RandomNtk(FeatureMap):
     def facts(self, on: Space) -> Iterator[Fact]:
         if not self.bias:
             yield PositivelyHomogeneous(1), "relu(su) = s relu(u) and sgn(su) st = s sgn(u) t"
-        held = self.n_components - on.size - (self.bias > 0) >= 2
-        if self.depth == 1 and held and self.n_components >= LEAST:
+        if self.depth == 1 and self._holds(on.size) and self.n_components >= LEAST:
             yield Injective, "x is among the features"
 
     @classmethod
