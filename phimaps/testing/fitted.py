@@ -25,7 +25,6 @@ from .precise import (
     Undefined,
     Unknown,
     _bounded,
-    _bounded_exp,
     _each,
     formula,
     mpmath,
@@ -99,8 +98,10 @@ def _empirical(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
     out: list[Any] = []
     for z, row in zip(phi.array("landmarks"), phi.array("factor"), strict=True):
         gaps = [c * (t - mpmath.mpf(float(v))) ** 2 for c, t, v in zip(rates, x, z, strict=True)]
+        if sum(gaps) > 300:
+            raise Unknown("differences so far below the digits kept look like collisions")
         # Forward substitution: the features y have y Lᵀ = k(x, Z).
-        rest = _bounded_exp(-sum(gaps)) - sum(
+        rest = mpmath.exp(-sum(gaps)) - sum(
             mpmath.mpf(float(row[i])) * y for i, y in enumerate(out)
         )
         out.append(rest / mpmath.mpf(float(row[len(out)])))
