@@ -89,6 +89,26 @@ def _multiply(left: Any, right: Any) -> Kernel:
     return Product(_flat(Product, _operands("*", left, right)))
 
 
+def _divide(kernel: Kernel, number: Any) -> Kernel:
+    if _is_number(number) and 0 < number < float("inf"):
+        return _multiply(1.0 / float(number), kernel)
+    raise OperandError(
+        "A kernel is divided by positive numbers only.",
+        got=f"{_side(kernel)} / {_side(number)}",
+        need="a finite number > 0",
+        do="kernel / 2.0",
+    )
+
+
+def _subtract(left: Any, right: Any) -> Kernel:
+    raise OperandError(
+        "A difference of kernels is not a kernel in general: it may be indefinite.",
+        got=f"{_side(left)} - {_side(right)}",
+        need="sums, products and positive multiples of kernels",
+        do="k(X, Y) - l(X, Y), if the matrix is meant",
+    )
+
+
 def _raise(kernel: Kernel, exponent: Any) -> Kernel:
     if isinstance(kernel, Power) and isinstance(exponent, Integral):
         kernel, exponent = kernel.kernel, int(exponent) * int(kernel.exponent)
@@ -117,6 +137,8 @@ def _kernel_of(phi: FeatureMap) -> Pullback:
 
 joined["+"] = _add
 joined["*"] = _multiply
+joined["/"] = _divide
+joined["-"] = _subtract
 joined["**"] = _raise
 joined["@"] = _pull
 combinators["kernel"] = _kernel_of

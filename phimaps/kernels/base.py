@@ -256,6 +256,18 @@ class Kernel(Parametric, ABC):
     def __rmul__(self, other: Any) -> Kernel:
         return joined["*"](other, self)
 
+    def __truediv__(self, number: Any) -> Kernel:
+        return joined["/"](self, number)
+
+    def __neg__(self) -> Kernel:
+        return joined["*"](-1.0, self)
+
+    def __sub__(self, other: Any) -> Kernel:
+        return joined["-"](self, other)
+
+    def __rsub__(self, other: Any) -> Kernel:
+        return joined["-"](other, self)
+
     def __pow__(self, exponent: Any) -> Kernel:
         return joined["**"](self, exponent)
 

@@ -221,8 +221,8 @@ class Exponential(_Scaled):
 
     References
     ----------
-    Steinwart (2001), On the influence of the kernel on the consistency of support vector machines,
-    Corollary 10: a power series with positive coefficients is universal.
+    Steinwart (2001), On the influence of the kernel on the consistency of support vector machines:
+    a power series with positive coefficients is universal.
 
     Examples
     --------
@@ -247,7 +247,7 @@ class Exponential(_Scaled):
             "k(x, y) = h(x) h(y) exp(-γ|x - y|²/2) with h(x) = exp(γ|x|²/2) > 0: the functions of "
             "the Gaussian kernel times h, and ∫ k dν = 0 gives hν = 0"
         )
-        cite = "Steinwart 2001, Corollary 10, by the series"
+        cite = "by its power series: Steinwart 2001"
         yield Universal, Reason(text, cite=cite)
         yield Characteristic, Reason(text)
 

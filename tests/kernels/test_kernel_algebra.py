@@ -82,6 +82,7 @@ def test_values_follow_the_operators():
     assert np.allclose((G + C)(X, Y), G(X, Y) + C(X, Y), rtol=1e-15)
     assert np.allclose((G * C)(X, Y), G(X, Y) * C(X, Y), rtol=1e-15)
     assert np.allclose((3 * G)(X, Y), 3 * G(X, Y), rtol=1e-15)
+    assert np.allclose((G / 4)(X, Y), G(X, Y) / 4, rtol=1e-15)
     assert np.allclose((G * 3)(X, Y), 3 * G(X, Y), rtol=1e-15)
     assert np.allclose((G + 0.5)(X, Y), G(X, Y) + 0.5, rtol=1e-15)
     assert np.allclose((0.5 + G)(X, Y), G(X, Y) + 0.5, rtol=1e-15)
