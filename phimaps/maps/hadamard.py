@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 import torch
 
-__all__ = ["hadamard", "power_of_two", "transform"]
+__all__ = ["hadamard", "hadamard_rows", "power_of_two", "transform"]
 
 # The order of the matrices of which a greater one is a Kronecker product: products of this size
 # run at the speed of greater ones.
@@ -26,6 +26,15 @@ def hadamard(order: int) -> np.ndarray:
     matrix = scipy.linalg.hadamard(order).astype(np.float64)
     matrix.setflags(write=False)
     return matrix
+
+
+def hadamard_rows(rows: np.ndarray, d: int) -> np.ndarray:
+    """The first d entries of some rows, of any order that has them; shape (len(rows), d).
+
+    The entry of row i and column j is -1 where i and j have an odd number of bits in common.
+    """
+    common = np.asarray(rows, dtype=np.int64)[:, None] & np.arange(d)
+    return 1.0 - 2.0 * (np.bitwise_count(common) % 2)
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..map import FeatureMap
-from .hadamard import hadamard, power_of_two, transform
+from .hadamard import hadamard_rows, power_of_two, transform
 from .polynomial_sketch import PolynomialSketch
 from .sketched import Group, SketchedDegrees
 
@@ -17,6 +17,8 @@ __all__ = ["ProductSketch", "RademacherProducts", "draw"]
 
 # Up to this many coordinates a product with a dense matrix is faster than Hadamard transforms.
 DIRECT = 256
+# Beyond that, up to this many functions more than fill whole Hadamard matrices.
+FEW = 80
 
 
 @final
@@ -69,31 +71,39 @@ class RademacherProducts(SketchedDegrees):
                 block += blocks_of(width, order)
                 slot += self.slots(width)
 
+    def _covered(self, width: int) -> int:
+        """How many slots of a factor Hadamard transforms compute; a dense matrix does the rest."""
+        if self.features <= DIRECT:
+            return 0
+        order, pairs = power_of_two(self.features), width // 2
+        whole = pairs // order * order
+        return pairs if pairs - whole > FEW else whole
+
     def _matrix(self, group: int, factor: int, like: torch.Tensor) -> torch.Tensor:
-        """A factor as a real matrix, real and imaginary parts in turn."""
+        """The slots of a factor that are not covered, real and imaginary parts in turn."""
         key = "matrix", group, factor, like.dtype, like.device
         if key not in self._cache:
             d, order = self.features, power_of_two(self.features)
             block, slot = list(self._places(group))[factor]
             width = self.groups[group][1]
-            slots = self.slots(width)
-            where = block + block_of_slot(width, order)
+            rest = slice(self._covered(width), self.slots(width))
+            where = block + block_of_slot(width, order)[rest]
             roots = np.array([1, 1j, -1, -1j])[np.asarray(self.turns)[where, :d]]
-            rows = np.asarray(self.chosen)[slot : slot + slots]
-            scaled = self.root(group) * roots * hadamard(order)[rows, :d]
-            columns = np.ascontiguousarray(scaled.T)
-            flat = columns.view(np.float64).reshape(d, -1)
+            rows = np.asarray(self.chosen)[slot : slot + self.slots(width)][rest]
+            columns = (self.root(group) * roots * hadamard_rows(rows, d)).T
+            flat = np.ascontiguousarray(columns).view(np.float64).reshape(d, -1)
             self._cache[key] = torch.from_numpy(flat).to(like.device, like.dtype)
         return self._cache[key]
 
     def factors(self, x: torch.Tensor, group: int) -> Iterable[torch.Tensor]:
         degree, width, _ = self.groups[group]
+        covered = self._covered(width)
         for j in range(degree):
-            if self.features <= DIRECT:
+            found = [self._transformed(x, group, j)] if covered else []
+            if covered < self.slots(width):
                 product = x @ self._matrix(group, j, x)
-                yield torch.view_as_complex(product.view(len(x), -1, 2))
-            else:
-                yield self._transformed(x, group, j, width)
+                found.append(torch.view_as_complex(product.view(len(x), -1, 2)))
+            yield found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
     def factors_sparse(self, x: Any, group: int) -> Iterator[torch.Tensor]:
         yield from self.factors(torch.from_numpy(x.toarray()), group)
@@ -106,18 +116,19 @@ class RademacherProducts(SketchedDegrees):
         if key not in self._cache:
             order, width = power_of_two(self.features), self.groups[group][1]
             block, slot = list(self._places(group))[factor]
-            turns = np.asarray(self.turns)[block : block + blocks_of(width, order)]
+            covered = self._covered(width)
+            turns = np.asarray(self.turns)[block : block - (-covered // order)]
             roots = self.root(group) * np.array([[1, 0, -1, 0], [0, 1, 0, -1]])
             parts = roots[:, turns[:, : self.features]]
-            rows = np.asarray(self.chosen)[slot : slot + self.slots(width)]
-            first = block_of_slot(width, order) * order
+            rows = np.asarray(self.chosen)[slot : slot + covered]
+            first = block_of_slot(width, order)[:covered] * order
             self._cache[key] = (
                 torch.from_numpy(parts).to(like.device, like.dtype),
                 torch.from_numpy(first + rows).to(like.device),
             )
         return self._cache[key]
 
-    def _transformed(self, x: torch.Tensor, group: int, factor: int, width: int) -> torch.Tensor:
+    def _transformed(self, x: torch.Tensor, group: int, factor: int) -> torch.Tensor:
         order = power_of_two(self.features)
         signs, places = self._signs(group, factor, x)
         turned = torch.nn.functional.pad(x[:, None, None] * signs, (0, order - self.features))

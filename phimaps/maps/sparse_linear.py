@@ -19,7 +19,7 @@ from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import DenseImage, Injective, Lipschitz, PositivelyHomogeneous, Property
 from ..spaces import Space
-from .hadamard import hadamard, power_of_two, transform
+from .hadamard import hadamard_rows, power_of_two, transform
 from .linear import linear_facts
 
 __all__ = ["SignedHadamard", "SparseLinear"]
@@ -218,8 +218,7 @@ class SignedHadamard(_Linear):
 
     def dense(self) -> np.ndarray:
         signs, chosen = np.asarray(self.signs, dtype=np.float64), np.asarray(self.chosen)
-        whole = hadamard(power_of_two(len(signs)))
-        return float(self.scale) * signs[:, None] * whole[: len(signs), chosen]
+        return float(self.scale) * signs[:, None] * hadamard_rows(chosen, len(signs)).T
 
     def _direct(self) -> bool:
         d, width = len(self.signs), len(self.chosen)

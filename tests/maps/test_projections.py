@@ -5,6 +5,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.sparse
 import torch
 from sklearn.random_projection import (
@@ -16,6 +17,7 @@ from sklearn.random_projection import (
 import phimaps as pm
 from phimaps.errors import ParameterError, ShapeError
 from phimaps.maps import sparse_linear
+from phimaps.maps.hadamard import hadamard_rows, transform
 
 KINDS = [pm.GaussianProjection, pm.SparseProjection, pm.CountSketch, pm.Srht]
 AUTO = [
@@ -178,3 +180,12 @@ def test_a_closed_matrix_is_a_copy():
     phi = pm.SparseLinear(weight).fit([[1.0, 1.0]])
     weight.data[:] = 0
     np.testing.assert_array_equal(phi.transform([[1.0, 1.0]]), [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("order", [1, 2, 64, 256, 4096])
+def test_hadamard_transforms_are_products_with_the_matrix_of_scipy(order):
+    matrix = scipy.linalg.hadamard(order)
+    np.testing.assert_array_equal(hadamard_rows(np.arange(order), order), matrix)
+    np.testing.assert_array_equal(hadamard_rows([order - 1], 5 % order), matrix[-1:, : 5 % order])
+    x = torch.from_numpy(np.random.default_rng(0).integers(-9, 9, (3, 2, order)).astype(float))
+    np.testing.assert_array_equal(transform(x).numpy(), x.numpy() @ matrix)
