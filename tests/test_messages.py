@@ -181,6 +181,24 @@ TABLE = {
         .get_feature_names_out()
     ),
     "unknown setting": lambda: pm.set_config(chunks=3),
+    "a kernel that is not stationary": lambda: pm.RandomFourier(kernel=pm.kernels.Linear()).fit(X),
+    "a kernel and a gamma": lambda: pm.RandomFourier(
+        kernel=pm.kernels.RBF(gamma=1.0), gamma=2.0
+    ).fit(X),
+    "structured single cosines": lambda: pm.RandomFourier(sampling="structured", paired=False).fit(
+        X
+    ),
+    "a negative gamma": lambda: pm.RandomFourier(gamma=-1.0).fit(X),
+    "more coordinates than Sobol has": lambda: pm.RandomFourier(sampling="qmc", gamma=1.0).fit(
+        scipy.sparse.csr_array((2, 30_000))
+    ),
+    "a center of another width": lambda: pm.Fourier([[1.0]], center=[1.0, 2.0]).fit([[1.0]]),
+    "structured arrays that do not fit": lambda: pm.HadamardFourier(
+        [1.0], [[1.0], [1.0]], [1.0]
+    ).fit([[1.0]]),
+    "structured waves of another width": lambda: pm.HadamardFourier(
+        [1.0], [[1.0], [1.0], [1.0]], [1.0]
+    )(torch.ones(2, 3)),
     "an output of the wrong shape": lambda: fitted().transform(X, out=np.empty((4, 2))),
     "an output of the wrong kind": lambda: fitted().transform(X, out=[[0.0] * 3] * 4),
     "an output in columns": lambda: fitted().transform(X, out=np.empty((3, 4)).T),
