@@ -102,7 +102,7 @@ def test_with_all_rows_as_landmarks_it_is_exact(seed):
 def test_every_named_kernel_is_taken_or_refused_with_a_reason(name):
     phi = pm.Nystrom(name, n_components=5)
     if name == "sigmoid":
-        with pytest.raises(ParameterError, match="not positive definite"):
+        with pytest.raises(ParameterError, match="need: a positive definite kernel"):
             phi.fit(X)
     else:
         assert phi.fit_transform(X).shape == (60, 5)
@@ -429,6 +429,22 @@ def test_pickles_hold_the_landmarks_as_arrays():
     moved = phi.map_.to(torch.float32)
     assert moved.landmarks.dtype == torch.float32
     np.testing.assert_allclose(moved.transform(X), phi.transform(X), atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator")
+@EACH_RULE
+def test_every_device_has_the_same_landmarks(rule):
+    for dtype, atol in ((np.float64, 1e-9), (np.float32, 1e-4)):
+        rows = X.astype(dtype)
+        here = pm.Nystrom(landmarks=rule, n_components=9).fit(rows)
+        there = pm.Nystrom(landmarks=rule, n_components=9).fit(torch.from_numpy(rows).cuda())
+        np.testing.assert_allclose(there.map_.landmarks, here.map_.landmarks, atol=atol)
+        value = there.map_(torch.from_numpy(rows).cuda())
+        assert value.is_cuda
+        np.testing.assert_allclose(value.cpu().numpy(), here.transform(rows), atol=atol)
+        with pm.config_context(device="cuda"):
+            np.testing.assert_allclose(here.transform(rows), value.cpu().numpy(), atol=atol)
 
 
 # --- batches -------------------------------------------------------------------------------------
