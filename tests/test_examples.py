@@ -62,6 +62,15 @@ PROMISED = {
         r"injective, float64 arithmetic: refuted",
         r"exact: True",
     ],
+    "08_relu_features.py": [
+        r" 2048 +0\.0[2-9]\d+ +0\.00[3-5]\d +0\.00[2-4]\d\n",
+        r"64 pixels +[5-8]\.\d\d % errors",
+        r"500 random ReLU features +[12]\.\d\d % errors",
+        r"500 tangent features +[12]\.\d\d % errors",
+        r"kept between 0\.7071 and 1\.0000 times",
+        r"bias 0: universal on the circle is refuted",
+        r"bias 1: universal on the circle is proved",
+    ],
     "09_kernel_features.py": [
         r"exact: SVC with the RBF kernel +9\d\.\d %",
         r"RBF, 300 landmarks +[01]\.\d % +9[78]\.\d %",
