@@ -114,10 +114,13 @@ class Nystrom(OnePass):
         """Whether the rows are kernel values."""
         return isinstance(self.kernel, str) and self.kernel == "precomputed"
 
+    def _of_names(self) -> dict[str, Any]:
+        given = {k: getattr(self, k) for k in ("gamma", "coef0", "degree")}
+        return {k: v for k, v in given.items() if v is not None}
+
     def resolved(self) -> Kernel:
         """The kernel that the parameters name, open if it waits for data."""
-        given = {k: getattr(self, k) for k in ("gamma", "coef0", "degree")}
-        given = {k: v for k, v in given.items() if v is not None}
+        given = self._of_names()
         more = dict(self.kernel_params or {})
         if not isinstance(self.kernel, str):
             self._refuse(given)
@@ -152,7 +155,7 @@ class Nystrom(OnePass):
         if not self.precomputed:
             self.resolved()
             return
-        self._refuse({k: v for k in ("gamma", "coef0", "degree") if (v := getattr(self, k))})
+        self._refuse(self._of_names())
         if not isinstance(self.landmarks, str) or self.landmarks == "kmeans":
             raise ParameterError(
                 "A precomputed kernel has rows to choose from, and no points besides.",
