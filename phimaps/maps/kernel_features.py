@@ -97,7 +97,7 @@ class _Search:
     """Widening a map until its error on the rows is at most what was asked, with confidence.
 
     Each width is judged on the very map that is returned, by pairs of its own, at a share
-    (1 - confidence) / 2^r of the risk in round r. The shares add up to no more than the whole, so
+    (1 - confidence) / (r (r + 1)) of the risk in round r. The shares add up to at most the whole:
     the map that is accepted has a greater error with probability 1 - confidence at most, however
     many widths were tried.
     """
@@ -146,7 +146,11 @@ class _Search:
             if width >= most or unsure or (tried and tried[-1][0] == reached):
                 break
             tried.append((reached, found.upper))
-            failed, width = width, min(most, self.wider(width, tried, power))
+            more = self.wider(width, tried, power)
+            if found.value < 0.9 * self.error:
+                # What is missing is certainty, which a little more width does not bring.
+                more = max(more, 2 * width)
+            failed, width = width, min(most, more)
         self.refuse(found, width, limit)
 
     def narrowed(
@@ -183,7 +187,7 @@ class _Search:
         self, closed: FeatureMap, target: Kernel, rows: Any, pairs: int, turn: int
     ) -> KernelError:
         # Only the upper end counts, and an interval errs on either side with half of its risk.
-        risk = 2 * (1 - self.confidence) / 2**turn
+        risk = 2 * (1 - self.confidence) / (turn * (turn + 1))
         return measure(
             closed,
             target,
