@@ -6,6 +6,7 @@ that loses something at such points states it as an `AnnihilatingMeasure`.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 from math import ceil, floor, frexp
@@ -126,8 +127,7 @@ def period(on: Space, periods: np.ndarray) -> np.ndarray | None:
     members = _members(on)
     if members is not None:
         for x, y in combinations(members, 2):
-            ratio = (x - y) / periods
-            if np.array_equal(ratio, np.round(ratio)) and np.array_equal(y + ratio * periods, x):
+            if _whole_periods(x, y, periods):
                 return np.stack([x, y])
         return None
     if chords is None:
@@ -140,9 +140,19 @@ def period(on: Space, periods: np.ndarray) -> np.ndarray | None:
         for first in (p * ceil(start / p), start):
             pair = np.tile(np.asarray(point, dtype=np.float64), (2, *[1] * len(on.shape)))
             pair[(0, *axis)], pair[(1, *axis)] = first, first + p
-            if (first + p) - first == p and (found := _first(on, [pair])) is not None:
+            if not _whole_periods(pair[0], pair[1], periods):
+                continue
+            if (found := _first(on, [pair])) is not None:
                 return found
     return None
+
+
+def _whole_periods(x: np.ndarray, y: np.ndarray, periods: np.ndarray) -> bool:
+    """Whether two points differ by whole periods in every coordinate, without any rounding."""
+    each = np.broadcast_to(periods, x.shape).ravel().tolist()
+    pairs = zip(x.ravel().tolist(), y.ravel().tolist(), each, strict=True)
+    ratios = [(Fraction(a) - Fraction(b)) / Fraction(p) for a, b, p in pairs]
+    return all(r.denominator == 1 for r in ratios)
 
 
 def _first(on: Space, configurations: list[np.ndarray]) -> np.ndarray | None:

@@ -34,7 +34,6 @@ __all__ = [
     "neurons",
     "polygonal",
     "positive_off_zero",
-    "whole_periods",
     "without_zero",
 ]
 
@@ -99,16 +98,6 @@ def narrower(on: Space, periods: np.ndarray) -> bool:
         if width > Fraction(float(p)) or (width == Fraction(float(p)) and left[i] and right[i]):
             return False
     return True
-
-
-def whole_periods(pair: np.ndarray, periods: np.ndarray) -> bool:
-    """Whether two points differ by whole periods in every coordinate, without any rounding."""
-    x, y = pair.reshape(2, -1).tolist()
-    ratios = [
-        (Fraction(a) - Fraction(b)) / Fraction(float(p))
-        for a, b, p in zip(x, y, periods.ravel(), strict=True)
-    ]
-    return all(r.denominator == 1 for r in ratios)
 
 
 # --- kernels that add a term for each coordinate -------------------------------------------------

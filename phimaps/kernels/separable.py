@@ -16,7 +16,7 @@ from ..spaces import Space
 from .base import Kernel
 from .configurations import period
 from .geometry import city_distances, flat, like, square_distances
-from .known import full_spectrum, lost, narrower, whole_periods
+from .known import full_spectrum, lost, narrower
 from .scale import Stationary, as_fixed, as_length, check_length, check_width, ones
 from .spectral import Spectral
 
@@ -139,7 +139,7 @@ class Periodic(Kernel):
             yield Characteristic, text
         shape = np.broadcast_to(periods, (on.size,)).reshape(on.shape)
         pair = period(on, shape)
-        if pair is not None and whole_periods(pair, shape):
+        if pair is not None:
             yield from lost(pair, [1.0, -1.0], "k(x + p, ·) = k(x, ·)")
 
     def spectral(self) -> tuple[Spectral, ...]:

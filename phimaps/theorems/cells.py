@@ -91,7 +91,7 @@ def least_gain(cells: Cells) -> float | None:
     cells = Cells(cells.rows[kept], [cells.bias[j] for j in kept], cells.low, cells.high)
     ends = np.concatenate([cells.low, cells.high])
     size = np.abs(cells.rows).max(axis=1)
-    largest = max(float(size.max()), *(abs(b) for b in cells.bias))
+    largest = max(float(size.max()), *(float(abs(b)) for b in cells.bias))
     if (
         largest > HUGE
         or float(size.min()) < 1 / HUGE
