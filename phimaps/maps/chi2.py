@@ -122,7 +122,7 @@ class AdditiveChi2(FeatureMap):
 
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
         flat = x.flatten(1)
-        if bool(flat.amin() < 0):
+        if flat.numel() and bool(flat.amin() < 0):
             self._check_values(flat)
         d = flat.shape[1]
         rows = max(1, CHUNK // (d * (2 * int(self.sample_steps) + 3) * x.element_size()))

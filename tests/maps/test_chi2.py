@@ -66,6 +66,11 @@ def test_zeros_and_the_least_numbers_have_finite_features():
         )
 
 
+def test_no_rows_have_no_features():
+    for phi in (pm.AdditiveChi2(3), pm.ExplicitPolynomial(3), pm.LinearInterpolation.example()):
+        assert phi(torch.zeros((0, 2))).shape == (0, phi.out_shape((2,))[0])
+
+
 def test_the_gradient_is_that_of_differences():
     x = torch.tensor(counts(3, 2) + 0.5, requires_grad=True)
     assert torch.autograd.gradcheck(pm.AdditiveChi2(3).forward, (x,))
