@@ -212,7 +212,7 @@ def _without_zero(field: Field, claim: Property) -> Counterexample | None:
     if _indefinite(field) is not None or _jump(field, False) is not None:
         return None
     # Where a function is most likely to have to vanish, and at random.
-    singles = [f.points for f in field.figures if len(f.points) == 1 and field.on.compact]
+    singles = [f.points for f in field.figures if len(f.points) == 1]
     points = np.concatenate([_part(field, 300), *singles])
     if len(points) < 20:
         return None
