@@ -8,6 +8,7 @@ import sys
 from math import inf
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import phimaps as pm
@@ -42,6 +43,12 @@ def peers():
 def soundness():
     yield script("soundness")
     del sys.modules["soundness"]
+
+
+@pytest.fixture
+def coverage():
+    yield script("coverage")
+    del sys.modules["coverage"]
 
 
 def run(name, *arguments):
@@ -303,3 +310,21 @@ def test_a_random_layer_that_is_worse_fails_the_run(monkeypatch, capsys):
     assert relu.main(["--fast"]) == 1
     assert "WORSE: digits, relu" in capsys.readouterr().out
     del sys.modules["relu"]
+
+
+def test_intervals_that_miss_fail_the_run(coverage, monkeypatch, capsys):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    kernel = pm.kernels.RBF(gamma=0.2)
+    case = "RBF", kernel.features(20).bind(X), kernel, X
+    monkeypatch.setattr(coverage, "cases", lambda rng, n: iter([case]))
+    assert coverage.coverage(20, 400, 0.95)
+    monkeypatch.setattr(coverage.betting, "ratio_interval", lambda *asked: (0.0, 0.0))
+    assert not coverage.coverage(20, 400, 0.95)
+    assert "RBF" in capsys.readouterr().out
+
+
+def test_promises_that_are_broken_fail_the_run(coverage, monkeypatch):
+    assert coverage.kept(3, 0.95)
+    nothing = coverage.kernel_features.KernelError(0.0, 0.0, 0.0, 1.0, True, "rms", 1, 1, 0.0)
+    monkeypatch.setattr(coverage.kernel_features, "measure", lambda *asked, **options: nothing)
+    assert not coverage.kept(3, 0.95)
