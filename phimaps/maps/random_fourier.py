@@ -81,7 +81,9 @@ class RandomFourier(FeatureMap):
         - "auto": "structured" for d > 256 where D >= d, else "orthogonal".
     paired : bool, default True
         Whether each frequency gives a cosine and a sine. Otherwise D frequencies give one cosine
-        with a random phase each, as in scikit-learn's ``RBFSampler``, whose error is greater.
+        with a random phase each, as in scikit-learn's ``RBFSampler``, whose error is greater. The
+        phases of single cosines are computed in the precision of the rows, also for kernels with
+        great frequencies.
     random_state : int, RandomState, Generator or None, default 0
         Seed of the frequencies. None draws anew at every binding.
 

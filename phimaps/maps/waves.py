@@ -53,8 +53,9 @@ COSINE = {
 }
 # Fewer phases are faster by the library's own cosine and sine: one operation each.
 FEW = 8192
-# The results of the steps stay in a processor's cache in blocks of this many bytes.
-BLOCK = 2**20
+# The results of the steps stay in a processor's cache in blocks of this many bytes for each thread;
+# smaller ones would not be worth the start of the threads.
+BLOCK = 2**18
 
 
 def waves(turns: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, scale: float) -> None:
@@ -78,7 +79,8 @@ def waves(turns: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, scale: 
         cosine.copy_(torch.cos(turns)).mul_(scale)
         sine.copy_(torch.sin(turns)).mul_(scale)
         return
-    rows = max(1, BLOCK // (turns.shape[1] * cosine.element_size()))
+    block = BLOCK * torch.get_num_threads()
+    rows = max(1, block // (turns.shape[1] * cosine.element_size()))
     for start in range(0, len(turns), rows):
         part = slice(start, start + rows)
         _block(turns[part], cosine[part], sine[part], scale)
