@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import scipy.stats
 import torch
 
 import phimaps as pm
@@ -271,6 +272,29 @@ def test_what_pairs_of_directions_give_exactly_is_taken_where_it_fits(X):
     )
     assert folded < 0.9 * paired
     assert kernel.features(3).fit(X).transform(X).shape[1] == 3
+
+
+@pytest.mark.parametrize("width", [7, 22])
+@pytest.mark.parametrize("name", ["sum", "product", "square", "three factors"])
+def test_the_algebra_has_no_bias(name, width, rng):
+    rbf = RBF(gamma=0.2)
+    kernel = {
+        "sum": 2 * rbf + Exponential(gamma=0.1),
+        "product": rbf * Linear(),
+        "square": (rbf + Cosine()) ** 2,
+        "three factors": rbf * ArcCosine() * (Linear() + 1),
+    }[name]
+    X = 0.7 * rng.normal(size=(4, 3))
+    grams = []
+    for seed in range(150):
+        z = kernel.features(width, random_state=seed).bind(X)(X)
+        grams.append(z @ z.T)
+    gap = np.abs(np.mean(grams, axis=0) - kernel(X))
+    spread = np.std(grams, axis=0, ddof=1) / np.sqrt(len(grams))
+    # 16 entries in 8 cases: the greatest of as many normal numbers, at the level 1e-3 in all.
+    bound = scipy.stats.norm.isf(1e-3 / (2 * 16 * 8)) * spread
+    assert (gap <= bound + 1e-12).all()
+    assert np.median(bound) < 0.6 * np.abs(kernel(X)).max()
 
 
 def test_open_kernels_are_bound_with_the_map(X):
