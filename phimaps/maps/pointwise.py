@@ -41,6 +41,11 @@ __all__ = [
 ]
 
 
+def _near(shape: tuple[int, ...], itemsize: int) -> int:
+    """How many rows of this shape stay in a core's own cache until they are rectified."""
+    return max(128, 2**19 // max(1, prod(shape) * itemsize))
+
+
 @final
 class Relu(Curve):
     """x ↦ max(x, 0), the rectified linear unit.
@@ -63,6 +68,12 @@ class Relu(Curve):
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(x)
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        torch.clamp(x, min=0, out=out)
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        return _near(shape, itemsize)
 
 
 @final
@@ -124,6 +135,12 @@ class Abs(Curve):
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         return x.abs()
+
+    def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        torch.abs(x, out=out)
+
+    def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
+        return _near(shape, itemsize)
 
     def merge(self, low: float, high: float) -> tuple[float, float, bool]:
         reach = min(-low, high, 1.0)
@@ -306,8 +323,7 @@ class CRelu(FeatureMap):
         torch.neg(x, out=negative).clamp_(min=0)
 
     def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
-        # What arrives is then still in a core's own cache when the second half is written.
-        return max(128, 2**19 // max(1, prod(shape) * itemsize))
+        return _near(shape, itemsize)
 
     def rounds(self, on: Space) -> bool:
         return False
