@@ -76,8 +76,8 @@ class RandomFourier(FeatureMap):
           8/N² of itself, to leading order. For d <= 64, several laws or a law without rotations it
           is "orthogonal".
         - "qmc": scrambled Sobol points through the quantile functions, turned to the principal axes
-          of the data: the least error where the data have few important directions, or d is small.
-          Best for D = 2, 4, 8, 16, ...
+          of the data: the least error where the data have few important directions, or d is small,
+          and D is many times greater. Best for D = 2, 4, 8, 16, ...
         - "auto": "structured" for d > 256 where D >= d, else "orthogonal".
     paired : bool, default True
         Whether each frequency gives a cosine and a sine. Otherwise D frequencies give one cosine
