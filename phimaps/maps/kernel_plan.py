@@ -141,7 +141,7 @@ class _Plan:
                 _too_narrow(kernel, exact, width)
             name = next(n for n, m in METHODS.items() if m.applies(kernel) and not m.exact)
         if name == "fourier" and width > 1:
-            # Waves come in pairs; a single one more would err more than none.
+            # A single wave more would err more than none.
             width -= width % 2
         return METHODS[name].build(kernel, width, self.fresh(), d, {})
 
@@ -181,7 +181,12 @@ class _Plan:
                 given[i] = exact[i]
                 left -= exact[i]
         rest = [i for i in range(len(parts)) if i not in given]
-        given |= dict(zip(rest, _rounded(size[rest], left), strict=True))
+        odd = 0
+        for i, count in zip(rest, _rounded(size[rest], left), strict=True):
+            # Waves come in pairs; a single one is passed on.
+            given[i] = count + odd
+            odd = given[i] % 2 if stationary(parts[i]) and given[i] > 1 else 0
+            given[i] -= odd
         return [given[i] for i in range(len(parts))]
 
     def product(self, kernel: Kernel, width: int) -> FeatureMap:
