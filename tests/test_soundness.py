@@ -66,6 +66,7 @@ def test_random_expressions_are_reproducible():
 # --- the attacks can win -----------------------------------------------------------------------
 ONE, SYMMETRIC, POSITIVE = pm.Box([0.0], [1.0]), pm.Box([-1.0], [1.0]), pm.Box([0.1], [2.0])
 PLANE = pm.Box([-1.0, -1.0], [1.0, 1.0])
+TILTED = pm.Subspace([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]], [-0.73, -1.71, 2.12], PLANE)
 SWAP = pm.Affine([[0.0, 1.0], [1.0, 0.0]])
 
 
@@ -109,6 +110,13 @@ class Loose(Floor):
 
     def forward(self, x):
         return x if x.dtype == torch.float64 else torch.where(x > 0.5, -x, x)
+
+
+class Cube(Floor):
+    """x ↦ x³, of which no formula is known."""
+
+    def forward(self, x):
+        return x**3
 
 
 class Reciprocal(Floor):
@@ -196,6 +204,7 @@ FALSE = [
     (Wrap(), pm.ApproximatelyUAPInvariant, pm.Box([0.0], [1.5])),
     (Pole(), pm.ApproximatelyUAPInvariant, SYMMETRIC),
     (pm.Tanh(), ~pm.ApproximatelyUAPInvariant, ONE),
+    (Cube().on(TILTED), pm.property.Affine, TILTED),
     (0.0 * Reciprocal(), pm.Continuous, SYMMETRIC),
     (pm.Log(), pm.Injective, SYMMETRIC),
     (pm.Log("nan"), pm.Injective, SYMMETRIC),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from ..map import On
 from .pairs import thin
 from .precise import mpmath, traced
 from .probe import Probe, project
@@ -64,10 +65,12 @@ def wobble(probe: Probe, x: np.ndarray) -> float:
     rng = np.random.default_rng(0)
     jitter = 1 + rng.uniform(-1, 1, (8, *x.shape)) * np.finfo(np.float64).eps
     near = np.ascontiguousarray(project(probe.on, np.concatenate([x[None], x[None] * jitter])))
+    # In float32 points leave a plane, where a restricted map refuses them.
+    phi = probe.phi.map if isinstance(probe.phi, On) else probe.phi
     try:
         with torch.no_grad():
-            full = probe.phi.forward(torch.from_numpy(near)).flatten(1)
-            half = probe.phi.forward(torch.from_numpy(near).float()).flatten(1).double()
+            full = phi.forward(torch.from_numpy(near)).flatten(1)
+            half = phi.forward(torch.from_numpy(near).float()).flatten(1).double()
     except Exception:
         return float("inf")
     values = full.numpy()
