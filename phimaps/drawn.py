@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Integral, Interval
 
 from .errors import DrawError
 
-__all__ = ["RANDOM_STATE", "Drawn", "seed_of"]
+__all__ = ["RANDOM_STATE", "Drawn", "generator", "seed_of"]
 
 # What a map takes as its ``random_state``.
 RANDOM_STATE: list[Any] = [
@@ -23,6 +23,8 @@ RANDOM_STATE: list[Any] = [
 ]
 # How many entries a pickle keeps, by which a repeated draw is recognised, and how exactly.
 KEPT, CLOSE = 32, 1e-6
+# Mixed into every seed.
+OURS = int.from_bytes(b"phimaps", "big")
 
 
 def seed_of(random_state: Any) -> int:
@@ -49,6 +51,28 @@ def seed_of(random_state: Any) -> int:
         # Drawing from the generator itself would make a second binding differ from the first.
         return int.from_bytes(copy.deepcopy(random_state).bytes(16), "little")
     return int(random_state)
+
+
+def generator(seed: int | tuple[int, ...]) -> np.random.Generator:
+    """The random numbers of a seed, which are not those of ``np.random.default_rng(seed)``.
+
+    Rows made by ``default_rng(0)`` would be the very numbers that a map draws by its seed 0, and
+    nothing would be random any more.
+
+    Parameters
+    ----------
+    seed : int or tuple of int
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Examples
+    --------
+    >>> bool(generator(0).random() == np.random.default_rng(0).random())
+    False
+    """
+    return np.random.default_rng([OURS, *(seed if isinstance(seed, tuple) else (seed,))])
 
 
 @final
@@ -168,4 +192,4 @@ def _again(
 
 def normal(rows: int, columns: int, seed: int) -> np.ndarray:
     """Independent standard normal numbers."""
-    return np.random.default_rng(seed).standard_normal((rows, columns))
+    return generator(seed).standard_normal((rows, columns))

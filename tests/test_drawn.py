@@ -93,3 +93,28 @@ def test_random_states_are_read_and_left_as_they_are():
         assert state.bytes(4) == fresh.bytes(4)
         assert seed_of(state) != first
     assert seed_of(None) != seed_of(None)
+
+
+@pytest.mark.parametrize(
+    "phi",
+    [
+        pm.RandomFourier(64, gamma=0.5, sampling="iid"),
+        pm.RandomFourier(64, gamma=0.5, sampling="orthogonal"),
+        pm.GaussianProjection(32),
+        pm.RandomRelu(64),
+    ],
+    ids=lambda phi: type(phi).__name__,
+)
+def test_weights_are_not_the_numbers_of_a_user_with_the_same_seed(phi):
+    # Both begin with default_rng(0).standard_normal; a row that is its own frequency is no data.
+    X = np.random.default_rng(0).standard_normal((500, 4))
+    pending, held = [phi.bind(X)], []
+    while pending:
+        part = pending.pop()
+        pending += list(getattr(part, "maps", ()))
+        held += [part.array(name) for name in part.arrays if name == "weight"]
+    assert held
+    for weight in held:
+        unit = weight / np.linalg.norm(weight, axis=0)
+        cosines = X @ unit / np.linalg.norm(X, axis=1, keepdims=True)
+        assert np.abs(cosines).max() < 1 - 1e-12

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Integral, Real, StrOptions
 from sklearn.utils._param_validation import Interval as Range
 
 from .. import property as prop
+from ..drawn import generator, seed_of
 from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
 from ..proof import Reason, Strength
@@ -91,7 +92,7 @@ class RandomConv2d(ImageMap):
 
     def close(self, x: torch.Tensor, given: Given) -> FeatureMap:
         c = self.image_shape(x.shape[1:])[0]
-        rng = np.random.default_rng(self.random_state)
+        rng = generator(seed_of(self.random_state))
         weight = rng.standard_normal((self.n_filters, c, *pair(self, "kernel_size", 1)))
         if weight[0].size > 1:
             weight -= weight.mean(axis=(1, 2, 3), keepdims=True)

@@ -6,24 +6,11 @@ from math import sqrt
 
 import numpy as np
 
-__all__ = ["SAMPLINGS", "costs", "frame", "generator", "orthogonally"]
+__all__ = ["SAMPLINGS", "costs", "frame", "orthogonally"]
 
 SAMPLINGS = ("auto", "iid", "orthogonal")
 # Multiplications after which "auto" takes independent directions: about half a minute.
 DEAR = 10**12
-
-
-# Mixed into every seed.
-OURS = int.from_bytes(b"phimaps", "big")
-
-
-def generator(seed: tuple[int, ...]) -> np.random.Generator:
-    """The random numbers of a seed, which are not those of ``np.random.default_rng(seed)``.
-
-    Rows made by ``default_rng(0)`` would be the very directions that a map draws by its seed 0, and
-    nothing would be random any more.
-    """
-    return np.random.default_rng([OURS, *seed])
 
 
 def orthogonally(sampling: str, d: int, count: int) -> bool:

@@ -134,9 +134,10 @@ def _of_parameters(kind: Any, *fields: str) -> Any:
 
 def _relu(kernel: Any, width: int, seed: Any, d: int | None, options: dict[str, Any]) -> Any:
     if d is not None and kernel.depth == 1 and kernel.order < 2:
-        # What the pairs of directions give exactly is taken as it stands, where it fits.
+        # What the pairs of directions give exactly is taken as it stands, where enough is left for
+        # the rest: with fewer features beside it the error is greater than that of pairs.
         kept = 1 if kernel.order == 0 else d + (kernel.bias > 0)
-        options = {"antithetic": "folded" if width > kept else True} | options
+        options = {"antithetic": "folded" if width >= 2 * kept else True} | options
     return _of_parameters(RandomRelu, "order", "depth", "bias")(kernel, width, seed, d, options)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Integral, Interval
 
 from .. import kernels
-from ..drawn import RANDOM_STATE, seed_of
+from ..drawn import RANDOM_STATE, generator, seed_of
 from ..errors import ParameterError, show
 from ..map import Fact, FeatureMap, Given
 from ..property import Continuous, Smooth
@@ -136,7 +136,7 @@ class RandomMaclaurin(FeatureMap):
                 total -= d
         degrees = [k for k in range(low, len(a)) if a[k] > 0]
         groups = []
-        rng = np.random.default_rng(seed_of(self.random_state))
+        rng = generator(seed_of(self.random_state))
         if degrees:
             share = self._shares(x, a, degrees)
             for k, n, q in zip(degrees, widths(rng, share, total), share, strict=True):

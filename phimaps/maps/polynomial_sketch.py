@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Integral, Interval, Real
 
 from .. import kernels
-from ..drawn import RANDOM_STATE, seed_of
+from ..drawn import RANDOM_STATE, generator, seed_of
 from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
 from ..property import Continuous, Smooth
@@ -101,7 +101,7 @@ class PolynomialSketch(FeatureMap):
         linear = sqrt(coefficients[1] * gamma) if low > 1 else 0.0
         total = int(self.n_components) - (constant > 0) - d * (linear > 0)
         share = shares(sizes[len(degrees) - len(sketched) :])
-        rng = np.random.default_rng(seed_of(self.random_state))
+        rng = generator(seed_of(self.random_state))
         groups = [
             (k, int(n), sqrt(2 * coefficients[k] * gamma**k / (total * q)))
             for k, n, q in zip(sketched, widths(rng, share, total), share, strict=True)

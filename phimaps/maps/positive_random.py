@@ -12,7 +12,7 @@ import torch
 from sklearn.utils._param_validation import Integral, Real, StrOptions
 from sklearn.utils._param_validation import Interval as Range
 
-from ..drawn import RANDOM_STATE, Drawn, seed_of
+from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import ParameterError, ShapeError
 from ..interval import singular_values
 from ..kernels import RBF, Exponential, Kernel, Scaled
@@ -22,7 +22,7 @@ from ..property import Bounded, Continuous, Injective, Lipschitz, Smooth
 from ..rows import dense_pieces
 from ..spaces import Box, Image, Space
 from .affine import Diagonal
-from .frames import SAMPLINGS, frame, generator, orthogonally
+from .frames import SAMPLINGS, frame, orthogonally
 
 __all__ = ["Bumps", "PositiveRandomFeatures"]
 

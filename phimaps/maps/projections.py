@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Integral, Interval, Real, StrOptions
 
 from .. import kernels
 from .. import property as prop
-from ..drawn import RANDOM_STATE, Drawn, seed_of
+from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
 from ..property import Continuous
@@ -127,7 +127,7 @@ class GaussianProjection(RandomProjection):
 
 def scaled_normal(rows: int, columns: int, seed: int) -> np.ndarray:
     """Independent normal numbers of variance 1 / columns."""
-    return np.random.default_rng(seed).standard_normal((rows, columns)) / sqrt(columns)
+    return generator(seed).standard_normal((rows, columns)) / sqrt(columns)
 
 
 @final
@@ -174,7 +174,7 @@ class SparseProjection(RandomProjection):
         rows_only(self, x)
         d, width = x.shape[1], self._width(x)
         q = 1 / sqrt(d) if self.density == "auto" else float(self.density)
-        rng = np.random.default_rng(seed_of(self.random_state))
+        rng = generator(seed_of(self.random_state))
         # Each coordinate chooses its features: as many as a coin tossed for each of them would.
         counts = rng.binomial(width, q, d)
         indices = [np.sort(rng.choice(width, k, replace=False, shuffle=False)) for k in counts]
@@ -225,7 +225,7 @@ class CountSketch(RandomProjection):
     def close(self, x: Any, given: Given) -> FeatureMap:
         rows_only(self, x)
         d, width = x.shape[1], self._width(x)
-        rng = np.random.default_rng(seed_of(self.random_state))
+        rng = generator(seed_of(self.random_state))
         buckets = rng.integers(0, width, d, dtype=np.int32)
         signs = rng.choice([-1.0, 1.0], d)
         weight = scipy.sparse.csr_array((signs, buckets, np.arange(d + 1)), shape=(d, width))
@@ -276,7 +276,7 @@ class Srht(RandomProjection):
         rows_only(self, x)
         d, width = x.shape[1], self._width(x)
         order = power_of_two(d)
-        rng = np.random.default_rng(seed_of(self.random_state))
+        rng = generator(seed_of(self.random_state))
         signs = rng.choice(np.array([-1, 1], dtype=np.int8), d)
         rounds = [rng.permutation(order) for _ in range(-(-width // order))]
         chosen = np.concatenate(rounds)[:width].astype(np.int32)

@@ -11,7 +11,7 @@ import torch
 from sklearn.utils._param_validation import Integral, Real, StrOptions
 from sklearn.utils._param_validation import Interval as Range
 
-from ..drawn import RANDOM_STATE, Drawn, seed_of
+from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import ParameterError, ShapeError
 from ..interval import singular_values
 from ..kernels import NTK, Kernel
@@ -19,7 +19,7 @@ from ..map import Concat, Fact, FeatureMap, Given, pipe
 from ..property import Injective, PositivelyHomogeneous
 from ..spaces import Space
 from .affine import Affine
-from .frames import SAMPLINGS, generator, orthogonally
+from .frames import SAMPLINGS, orthogonally
 from .pointwise import Abs, Relu
 from .random_relu import directions, last_row, rows
 from .vector import Identity

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Integral, Real, StrOptions
 from sklearn.utils._param_validation import Interval as Range
 
-from ..drawn import RANDOM_STATE, Drawn, seed_of
+from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import ParameterError, ShapeError
 from ..kernels import ArcCosine, Kernel
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
@@ -24,7 +24,7 @@ from ..property import (
 )
 from ..spaces import Space
 from .affine import Affine
-from .frames import SAMPLINGS, frame, generator, orthogonally
+from .frames import SAMPLINGS, frame, orthogonally
 from .functions import Shift
 from .jumps import Step
 from .pointwise import Abs, CRelu, Relu

@@ -14,6 +14,7 @@ import torch
 from scipy.special import gammaincinv, ndtri
 from scipy.stats import qmc
 
+from ..drawn import generator
 from ..kernels import Kernel, Power, Product, Scaled, Spectral
 
 __all__ = [
@@ -89,7 +90,7 @@ def frequencies(
     -------
     ndarray of shape (d, stop - start)
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     _, laws = spectrum(kernel)
     assert laws is not None
     widths = [d + (law.kind == "radial" and not _constant(law)) for law in laws]
@@ -218,12 +219,12 @@ def scales(kernel: Kernel, d: int) -> np.ndarray:
 
 def signs(order: int, blocks: int, seed: int) -> np.ndarray:
     """Random signs of shape (1 + 2 blocks, order): of the first turn, then two of each block."""
-    return np.random.default_rng((seed, 0)).choice([-1.0, 1.0], size=(1 + 2 * blocks, order))
+    return generator((seed, 0)).choice([-1.0, 1.0], size=(1 + 2 * blocks, order))
 
 
 def radii(kernel: Kernel, order: int, count: int, seed: int) -> np.ndarray:
     """Lengths of the frequencies of a radial law whose directions are uniform in R^order."""
-    rng = np.random.default_rng((seed, 1))
+    rng = generator((seed, 1))
     _, laws = spectrum(kernel)
     assert laws is not None
     return _chi(order, _strata(rng, count)) * _mixed(laws[0], rng, count)
@@ -231,4 +232,4 @@ def radii(kernel: Kernel, order: int, count: int, seed: int) -> np.ndarray:
 
 def phases(count: int, seed: int) -> np.ndarray:
     """Uniform phases of single cosines."""
-    return np.random.default_rng((seed, 2)).uniform(0, 2 * np.pi, size=count)
+    return generator((seed, 2)).uniform(0, 2 * np.pi, size=count)

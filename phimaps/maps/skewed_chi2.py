@@ -11,7 +11,7 @@ import torch
 from sklearn.utils._param_validation import Integral, Interval, Real
 
 from .. import kernels
-from ..drawn import RANDOM_STATE, Drawn, seed_of
+from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import DomainError
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
 from ..property import Bounded, Continuous, Smooth
@@ -94,7 +94,7 @@ class SkewedChi2(FeatureMap):
         if pairs:
             parts.append(Fourier(Drawn(sech, d, pairs, seed), scale))
         if odd:
-            rng = np.random.default_rng([seed, 1])
+            rng = generator((seed, 1))
             phase = rng.uniform(0, 2 * pi, size=1)
             weight = _sech(rng.uniform(size=(d, 1)))
             parts.append(Scale(scale, Cos() @ Affine(weight, phase)))
@@ -124,7 +124,7 @@ class SkewedChi2(FeatureMap):
 
 def sech(rows: int, columns: int, seed: int) -> np.ndarray:
     """Independent numbers of the density sech(πw), whose Fourier transform is sech(t/2)."""
-    return _sech(np.random.default_rng(seed).uniform(size=(rows, columns)))
+    return _sech(generator(seed).uniform(size=(rows, columns)))
 
 
 def _sech(uniform: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Integral, Interval
 
-from ..drawn import RANDOM_STATE, seed_of
+from ..drawn import RANDOM_STATE, generator, seed_of
 from ..map import Composite, FeatureMap, Given
 from ..map.side import check_same_input
 from ..rows import dense
@@ -108,7 +108,7 @@ class TensorProductSketch(Composite):
     def places(self, part: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Where S puts the entries of a factor of this size, and with which signs."""
         width = int(self.n_components)
-        rng = np.random.default_rng([int(self.random_state), part])
+        rng = generator((int(self.random_state), part))
         dealt = [rng.permutation(width) for _ in range(0, size, width)]
         return np.concatenate(dealt)[:size], rng.choice([-1.0, 1.0], size)
 

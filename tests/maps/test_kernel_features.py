@@ -247,7 +247,7 @@ def test_joint_frequencies_err_less_than_sketches_and_those_less_than_narrow_pro
         return factor(left, 32, seed) * factor(right, 32, seed + 100)
 
     joint, sketch, tensor = (
-        np.sqrt(square(make, kernel, X, 5)) for make in (joint, sketch, tensor)
+        np.sqrt(square(make, kernel, X, 20)) for make in (joint, sketch, tensor)
     )
     assert joint < 0.8 * sketch
     assert sketch < 0.7 * tensor

@@ -144,11 +144,12 @@ def test_deeper_layers_converge_to_the_composed_kernel():
     for order in (1, 0):
         kernel = kernels.ArcCosine(order=order, depth=2)(X)
         assert pm.RandomRelu(order=order, depth=2).estimates is None
+        # The errors have heavy tails, so that means of a few are those of the worst.
         errors = [
-            np.mean(
+            np.median(
                 [
                     relative(kernel, pm.RandomRelu(m, order, 2, random_state=s).fit_transform(X))
-                    for s in range(4)
+                    for s in range(9)
                 ]
             )
             for m in (64, 256, 1024)
