@@ -220,7 +220,7 @@ def singular_values(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def column_rank(weight: np.ndarray, limit: int = 48) -> int | None:
     """The exact rank over the rationals, or None when the matrix is too large to be worth it."""
     w = np.asarray(weight, dtype=np.float64)
-    if max(w.shape) > limit:
+    if w.size * min(w.shape) > limit**3:
         return None
     rows = [[Fraction(float(v)) for v in row] for row in w]
     rank = 0
