@@ -141,8 +141,8 @@ class Callable(Kernel):
         else:
             value = [[_number(self.function(p, q)) for q in b] for p in a]
             if self.tensors:
-                value = torch.stack([torch.stack([*map(torch.as_tensor, row)]) for row in value])
-        result = torch.as_tensor(value).to(x)
+                value = torch.stack([torch.stack([*map(_exactly, row)]) for row in value])
+        result = _exactly(value).to(x)
         if tuple(result.shape) != (x.shape[0], y.shape[0]):
             raise self._misshapen(result, x, y)
         if not bool(torch.isfinite(result).all()):
@@ -178,6 +178,12 @@ class Callable(Kernel):
     @classmethod
     def example(cls) -> Callable:
         return cls(np.inner)
+
+
+def _exactly(value: Any) -> torch.Tensor:
+    """A tensor; numbers of Python's keep their digits, of which torch would drop half."""
+    plain = not hasattr(value, "dtype")
+    return torch.as_tensor(value, dtype=torch.float64 if plain else None)
 
 
 def _number(value: Any) -> Any:

@@ -54,7 +54,7 @@ class Histogram(Kernel):
     def _in_place(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         total = x.new_zeros((len(x), len(y)))
         columns = y.T.contiguous()
-        step = max(1, PIECE // len(y))
+        step = max(1, PIECE // max(1, len(y)))
         work = torch.empty_like(total[:step]), torch.empty_like(total[:step])
         for start in range(0, len(x), step):
             rows = x[start : start + step]

@@ -342,3 +342,9 @@ def test_every_device_gives_the_same_values(kernel):
     value = kernel(x, y)
     assert value.is_cuda
     assert np.allclose(value.cpu().numpy(), here, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_numbers_of_a_function_keep_their_digits(tensors):
+    kernel = Callable(lambda x, y: 1 / 3, tensors=tensors)
+    assert (kernel(np.zeros((2, 1))) == 1 / 3).all()
