@@ -115,6 +115,7 @@ def plot(curves: dict[str, list[Point]], path: Path) -> None:
     matplotlib.use("Agg")
     # Without this, the file would differ from run to run where nothing changed.
     matplotlib.rcParams["svg.hashsalt"] = "phimaps"
+    matplotlib.rcParams["svg.fonttype"] = "none"
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(curves), figsize=(11, 4.6), sharey=True)

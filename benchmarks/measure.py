@@ -20,12 +20,17 @@ import torch
 
 # Fewer rounds than this give no median worth the name.
 LEAST_ROUNDS = 3
+# Seconds after which the threads of a run sleep, and the system has taken back its memory.
+SETTLE = 0.15
 
 
 def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each run in each round, after one round that is not counted.
 
-    The runs take turns, so that whatever slows the machine down slows all of them.
+    The runs take turns, so that whatever slows the machine down slows all of them. What a run
+    returns is given back to the system between the clocks, and there is a pause: the threads of
+    OpenBLAS spin for about 0.1 s after a product before they sleep, and the system is busy with
+    large arrays for some milliseconds. Both would be charged to the next run.
     """
     for run in runs.values():
         run()
@@ -33,8 +38,10 @@ def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, lis
     for _ in range(max(rounds, LEAST_ROUNDS)):
         for name, run in runs.items():
             start = time.perf_counter()
-            run()
+            result = run()
             times[name].append(time.perf_counter() - start)
+            del result
+            time.sleep(SETTLE)
     return times
 
 

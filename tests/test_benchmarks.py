@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import phimaps as pm
 from phimaps.testing import campaign
@@ -328,3 +329,25 @@ def test_promises_that_are_broken_fail_the_run(coverage, monkeypatch):
     nothing = coverage.kernel_features.KernelError(0.0, 0.0, 0.0, 1.0, True, "rms", 1, 1, 0.0)
     monkeypatch.setattr(coverage.kernel_features, "measure", lambda *asked, **options: nothing)
     assert not coverage.kept(3, 0.95)
+
+
+def test_all_measurements_of_kernels_run_in_one_process():
+    done = run("kernels.py", "--fast", "--only", "sketches")
+    assert "## sketches" in done.stdout, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    skipped = "no accelerator on this machine: its figures are skipped"
+    assert (skipped in done.stdout) != torch.cuda.is_available()
+    assert done.returncode == ("missed:" in done.stdout)
+
+
+def test_the_curves_are_drawn(tmp_path):
+    picture = tmp_path / "curves.svg"
+    done = run("curves.py", "--fast", "--plot", str(picture))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scikit-learn RBFSampler" in picture.read_text()
+    found = re.findall(
+        r"^\| RandomFourier, orthogonal \| ([0-9.]+), .* \| ([0-9.]+), ", done.stdout, re.M
+    )
+    # Twice the features err less, at both bandwidths.
+    assert len(found) == 2
+    assert all(float(wide) < float(narrow) for narrow, wide in found)
