@@ -12,7 +12,7 @@ from phimaps.spaces import Product
 from phimaps.testing import Probe, falsify
 from phimaps.testing.campaign import QUESTIONS, Tally, campaign
 from phimaps.testing.descent import extreme_ratio
-from phimaps.testing.expressions import expressions, leaf_examples
+from phimaps.testing.expressions import _Grower, expressions, leaf_examples
 from phimaps.testing.falsify import ATTACKS
 from phimaps.testing.single import single
 from phimaps.theorem import TABLE
@@ -61,6 +61,15 @@ def test_random_expressions_are_reproducible():
     first = [f"{phi!r} on {on!r}" for phi, on in expressions(20, random_state=3)]
     assert first == [f"{phi!r} on {on!r}" for phi, on in expressions(20, random_state=3)]
     assert first != [f"{phi!r} on {on!r}" for phi, on in expressions(20, random_state=4)]
+
+
+def test_what_random_expressions_assume_is_true():
+    codes = pm.Categories(4)
+    assert falsify(pm.Relu(), pm.Lipschitz(1.0), codes) is not None
+    for euclidean in (True, False):
+        grower = _Grower(np.random.default_rng(0), [], euclidean)
+        assert isinstance(grower._assumed(pm.Relu()), pm.Relu) != euclidean
+        assert not isinstance(grower._assumed(pm.Tanh()), pm.Tanh)
 
 
 # --- the attacks can win -----------------------------------------------------------------------

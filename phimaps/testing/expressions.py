@@ -171,8 +171,10 @@ def _finite(rng: np.random.Generator, d: int) -> Space:
 class _Grower:
     """Builds expressions bottom up, each tried on sample points before it is used."""
 
-    def __init__(self, rng: np.random.Generator, examples: list[FeatureMap]):
-        self.rng, self.examples = rng, examples
+    def __init__(
+        self, rng: np.random.Generator, examples: list[FeatureMap], euclidean: bool = True
+    ):
+        self.rng, self.examples, self.euclidean = rng, examples, euclidean
 
     def leaf(self, x: np.ndarray) -> tuple[FeatureMap, np.ndarray] | None:
         if x.ndim > 2 or self.rng.random() < 0.4:
@@ -260,6 +262,9 @@ class _Grower:
             vector.Select: Continuous,
         }
         claim = true.get(type(f))
+        if isinstance(f, pointwise.Relu) and not self.euclidean:
+            # Between categories, all at distance 1, it stretches more.
+            return f
         return f if claim is None else Assume(f, claim, "it is true")
 
 
@@ -325,7 +330,7 @@ def expressions(
             grower = _Grower(rng, images)
         else:
             on = spaces(rng, int(rng.integers(1, 5)))
-            grower = _Grower(rng, rows)
+            grower = _Grower(rng, rows, on.euclidean)
         grown = grower.grow(on.sample(24, rng), int(rng.integers(1, depth + 1)))
         if grown is None or grown[1][0].size > WIDEST * 4:
             continue
