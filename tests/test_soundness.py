@@ -281,6 +281,8 @@ TRUE = [
     (pm.Exp(), pm.ApproximatelyUAPInvariant, pm.Euclidean(1)),
     (pm.Identity() & Floor(), pm.ApproximatelyUAPInvariant, pm.Box([-2.5], [2.5])),
     (Wrap(), ~pm.ApproximatelyUAPInvariant, pm.Box([0.0], [1.5])),
+    # Its values are as small as 1e-784, and differ.
+    (pm.Gelu(), pm.Injective, pm.Box([-60.0], [-20.0])),
     # The lower end of the segment is rounded outward, and is no open end.
     (
         pm.Relu(),

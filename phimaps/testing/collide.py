@@ -176,6 +176,7 @@ def _solved(probe: Probe, x: np.ndarray, y: np.ndarray, system: np.ndarray) -> s
     if not np.isfinite(inverse).all():
         return None
     far = float(np.linalg.norm((x - y).ravel()))
+    size: Any = None
     for digits, steps in ((60, 9), (400, 60)):
         with mpmath.workdps(digits):
             point = np.array([mpmath.mpf(v) for v in (*x.flat, *y.flat)], dtype=object)
@@ -186,6 +187,8 @@ def _solved(probe: Probe, x: np.ndarray, y: np.ndarray, system: np.ndarray) -> s
                 fb, size_b = traced(probe.phi, b, digits)
                 if fa is None or fb is None or max(size_a, size_b) > digits:
                     return None
+                if size is None:
+                    size = max((abs(v) for f in (fa, fb) for v in f.flat), default=mpmath.mpf(0))
                 residual = (fa - fb).ravel()
                 now = max((abs(r) for r in residual), default=mpmath.mpf(0))
                 if now > gap / 2 and now > mpmath.mpf(10) ** (8 - digits):
@@ -195,6 +198,9 @@ def _solved(probe: Probe, x: np.ndarray, y: np.ndarray, system: np.ndarray) -> s
                     break
                 point = point - inverse.astype(object) @ residual
             ends = np.array([float(v) for v in point]).reshape(2, *x.shape)
+            # Values that are all as small as that have not come together.
+            if gap > size * mpmath.mpf(10) ** (-digits // 2):
+                return None
             if gap > mpmath.mpf(10) ** (14 - digits) or not probe.on.contains(ends).all():
                 return None
             # Apart as numbers of many digits: floats may differ when these have come together.
