@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="few rows and rounds, to try it")
     fast = parser.parse_args(arguments).fast
-    rounds, seeds, width = (3, 4, 256) if fast else (11, 12, 2048)
+    rounds, seeds, width = (3, 12, 256) if fast else (11, 12, 2048)
     head = [
         "features", "map", "numbers", "scikit-learn, ms", "ours, ms", "speed", "speed with out=",
         "of the limit", "target",

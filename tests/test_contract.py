@@ -24,9 +24,13 @@ for module in pkgutil.walk_packages(pm.__path__, "phimaps."):
         importlib.import_module(module.name)
 
 
+# Where maps live; what the attacks make of a kernel is no map for users.
+PACKAGES = ("phimaps.map.", "phimaps.maps.")
+
+
 def leaves(kind: type = pm.FeatureMap) -> list[type]:
     below = [leaf for sub in kind.__subclasses__() for leaf in leaves(sub)]
-    own = getattr(kind, "__final__", False) and kind.__module__.startswith("phimaps.")
+    own = getattr(kind, "__final__", False) and kind.__module__.startswith(PACKAGES)
     joins = issubclass(kind, pm.map.Composite | Single)
     return ([kind] if own and not joins else []) + below
 

@@ -204,8 +204,11 @@ class PatchPCAConv2d(ImageMap):
             patches = patches / np.where(spread > 0, spread, 1.0)
         patches = patches - patches.mean(axis=0)
         components = np.linalg.eigh(patches.T @ patches)[1].T[::-1][:count]
-        # An eigenvector has two signs: the greatest entry is made positive.
-        lead = np.abs(components).argmax(axis=1)
+        # An eigenvector has two signs: the last of the greatest entries is made positive. Entries
+        # that are equal but for rounding are told apart by their places alone.
+        size = np.abs(components)
+        great = size >= size.max(axis=1, keepdims=True) * (1 - 1e-6)
+        lead = great.shape[1] - 1 - great[:, ::-1].argmax(axis=1)
         sign = np.sign(components[np.arange(count), lead])
         weight = (components * sign[:, None]).reshape(count, c, *pair(self, "kernel_size", 1))
         if self.paired:

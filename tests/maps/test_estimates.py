@@ -17,7 +17,7 @@ from phimaps import maps
 for module in pkgutil.walk_packages(maps.__path__, "phimaps.maps."):
     importlib.import_module(module.name)
 
-SEEDS = 300
+SEEDS = 400
 DIMENSIONS = [1, 2, 3, 8]
 # No multiples of 2, 3 or 8, and one of an odd and one of an even number.
 WIDTHS = [7, 22]
