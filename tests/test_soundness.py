@@ -364,6 +364,22 @@ def test_falsify_says_what_it_needs():
         falsify(pm.Relu(), pm.Injective)
 
 
+def test_growth_beside_a_great_constant_is_no_standing_still():
+    # log(1 + y) reaches 92 at y = 1e40, which the norm does not show beside 1e24.
+    phi = pm.product(pm.Abs() + 1e24, pm.Log1p(), widths=(1, 1))
+    assert falsify(phi, pm.Proper, pm.NonNegative(2)) is None
+    found = falsify(
+        pm.product(pm.Abs() + 1e24, pm.Tanh(), widths=(1, 1)), pm.Proper, pm.NonNegative(2)
+    )
+    assert found is not None
+    assert found.certain
+
+
+def test_values_whose_squares_overflow_are_attacked_without_a_warning():
+    phi = pm.Affine([[1e200, 1e-200]])
+    assert falsify(phi, pm.Homeomorphism, pm.Euclidean(1)) is None
+
+
 # --- binding never contradicts -----------------------------------------------------------------
 def _open_maps():
     found = [m for m in leaf_examples(lambda line: None) if not m.closed]

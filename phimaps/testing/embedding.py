@@ -92,7 +92,10 @@ def _returns(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
     values = probe.values[np.isfinite(probe.values).all(axis=1)]
     if not len(values):
         return None
-    spread = float(np.median(np.linalg.norm(values - np.median(values, axis=0), axis=1)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(np.median(np.linalg.norm(values - np.median(values, axis=0), axis=1)))
+    if not np.isfinite(spread):
+        return None
     near = (off2 < 1e-4 * spread) & (off1 < 1e-2 * spread) & settled & still & ran
     for i in np.flatnonzero(near):
         # Where φ only tends to a limit that it does not take, the gap stops shrinking.
