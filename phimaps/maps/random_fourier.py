@@ -252,9 +252,8 @@ def _center(x: Any) -> np.ndarray | None:
         return None
     rows = x.detach().double()
     mean = rows.mean(0)
-    # As rows.var(0).sum(), which goes down the columns one number at a time.
-    spread = float((rows - mean).square_().sum()) / len(rows)
-    if float((mean**2).sum()) <= OFF_CENTER**2 * spread:
+    spread = rows.var(0, correction=0).sum()
+    if float((mean**2).sum()) <= OFF_CENTER**2 * float(spread):
         return None
     # As float32 has it, so that rows of both precisions are moved alike.
     return mean.float().double().cpu().numpy()
