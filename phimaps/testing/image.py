@@ -223,7 +223,8 @@ def _bounded(probe: Probe, steps: list[np.ndarray]) -> tuple[list[np.ndarray], f
         values = np.stack([np.abs(probe(p)) for p in steps])
         sizes = np.linalg.norm(values, axis=2)
         # Beside a great constant a coordinate may grow for ever without its being seen in the norm.
-        grows = (np.diff(values, axis=0) > 1e-6 * (1 + values[:-1])).all(axis=0).any(axis=1)
+        steady = np.all(np.diff(values, axis=0) > 1e-6 * (1 + values[:-1]), axis=0)
+        grows = np.any(steady, axis=1)
     limit = np.maximum(sizes[0], sizes[1]) * (1 + 1e-6) + 1e-6
     stays = np.isfinite(sizes).all(axis=0) & (sizes[2:] <= limit).all(axis=0) & ~grows
     moved = [np.abs(rows(b - a)).max(axis=1) > 0 for a, b in pairwise(steps)]
