@@ -23,6 +23,7 @@ from ..rows import dense_pieces
 from ..spaces import Box, Image, Space
 from .affine import Diagonal
 from .frames import SAMPLINGS, frame, orthogonally
+from .sketched import rows_only
 
 __all__ = ["Bumps", "PositiveRandomFeatures"]
 
@@ -279,13 +280,7 @@ class PositiveRandomFeatures(FeatureMap):
         return kernel if not self.shift else Scaled(exp(-2 * float(self.shift)), kernel)
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        if len(x.shape) != 2:
-            raise ShapeError(
-                "PositiveRandomFeatures takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.PositiveRandomFeatures() @ pm.Flatten()",
-            )
+        rows_only(self, x)
         d = x.shape[1]
         gamma = {"scale": scale_gamma, "auto": lambda rows: 1.0 / rows.shape[1]}.get(
             self.gamma, lambda rows: float(self.gamma)

@@ -11,7 +11,7 @@ import scipy.sparse
 from sklearn.utils._param_validation import Integral, Interval, Real, StrOptions
 
 from ..drawn import RANDOM_STATE, Drawn, seed_of
-from ..errors import ParameterError, ShapeError, show
+from ..errors import ParameterError, show
 from ..kernels import RBF, Kernel
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
 from ..property import Bounded, Continuous, Smooth
@@ -31,6 +31,7 @@ from .sampling import (
     signs,
     spectrum,
 )
+from .sketched import rows_only
 from .structured import HadamardFourier
 
 __all__ = ["RandomFourier"]
@@ -167,13 +168,7 @@ class RandomFourier(FeatureMap):
             )
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        if len(x.shape) != 2:
-            raise ShapeError(
-                "RandomFourier takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.RandomFourier() @ pm.Flatten()",
-            )
+        rows_only(self, x)
         d, total, seed = x.shape[1], int(self.n_components), seed_of(self.random_state)
         # A copy: the draw is repeated from what the kernel is now.
         kernel = self.estimates.closed_on(x, given.names)._snapshot()

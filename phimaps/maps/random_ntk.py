@@ -22,6 +22,7 @@ from .affine import Affine
 from .frames import SAMPLINGS, orthogonally
 from .pointwise import Abs, Relu
 from .random_relu import directions, last_row, rows
+from .sketched import rows_only
 from .vector import Identity
 
 __all__ = ["Gated", "RandomNtk"]
@@ -225,13 +226,7 @@ class RandomNtk(FeatureMap):
         return None if self.depth > 1 else NTK(depth=1, bias=float(self.bias))
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        if len(x.shape) != 2:
-            raise ShapeError(
-                "RandomNtk takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.RandomNtk() @ pm.Flatten()",
-            )
+        rows_only(self, x)
         seed, d = seed_of(self.random_state), x.shape[1]
         total = max(int(self.n_components), LEAST)
         # What the gates of the next layer see is the first coordinates, with these factors.

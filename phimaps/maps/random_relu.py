@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Integral, Real, StrOptions
 from sklearn.utils._param_validation import Interval as Range
 
 from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError
 from ..kernels import ArcCosine, Kernel
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
 from ..property import (
@@ -29,6 +29,7 @@ from .functions import Shift
 from .jumps import Step
 from .pointwise import Abs, CRelu, Relu
 from .powers import Power
+from .sketched import rows_only
 from .vector import Identity
 
 __all__ = ["RandomRelu"]
@@ -139,13 +140,7 @@ class RandomRelu(FeatureMap):
             )
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        if len(x.shape) != 2:
-            raise ShapeError(
-                "RandomRelu takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.RandomRelu() @ pm.Flatten()",
-            )
+        rows_only(self, x)
         seed, width = seed_of(self.random_state), x.shape[1]
         layers = []
         for place in range(int(self.depth)):
