@@ -1,0 +1,116 @@
+"""What the tools of this package look at: a closed map of images, and one unit of it."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import OperandError, ShapeError, UnboundError
+from ..map import FeatureMap, as_map, show
+
+__all__ = ["as_batch", "checked_unit", "closed_map", "unit_name"]
+
+
+def closed_map(phi: Any, tool: str) -> FeatureMap:
+    """The closed map that a tool looks at.
+
+    Parameters
+    ----------
+    phi : FeatureMap or torch.nn.Module
+        Closed, or fitted.
+    tool : str
+        The name of the tool, for the message.
+
+    Raises
+    ------
+    OperandError, UnboundError
+    """
+    wrapped = as_map(phi)
+    if wrapped is None:
+        raise OperandError(
+            f"{tool} looks at a feature map.",
+            got=show(phi),
+            need="a closed or fitted map of images, or a torch module",
+            do='pm.from_torch(module, layer="...")',
+        )
+    closed = vars(wrapped).get("map_", wrapped)
+    if not closed.closed:
+        raise UnboundError(
+            f"This {type(wrapped).__name__} instance is not fitted yet: it has no weights.",
+            got=f"{wrapped!r}",
+            need="a map that is bound to data",
+            do="phi.bind(images)",
+        )
+    closed.check_parameters()
+    return closed
+
+
+def as_batch(x: Any, tool: str) -> torch.Tensor:
+    """One image or several as a floating-point tensor of shape (n, channels, height, width).
+
+    Bytes become numbers from 0 to 1; the caller's array is not written to.
+
+    Raises
+    ------
+    ShapeError
+        When x has neither three nor four dimensions, or no image.
+    """
+    images = x.detach() if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x))
+    if images.ndim not in (3, 4) or not images.numel():
+        raise ShapeError(
+            f"{tool} looks at images.",
+            got=f"x={show(images)}",
+            need="shape (channels, height, width), or (n, channels, height, width)",
+            do="X[0].reshape(channels, height, width)",
+        )
+    images = images if images.ndim == 4 else images[None]
+    if images.dtype == torch.uint8:
+        return images.float() / 255
+    return images if images.is_floating_point() else images.double()
+
+
+def checked_unit(unit: Any, shape: tuple[int, ...], tool: str) -> tuple[int, ...]:
+    """The index of one number of the features of one image.
+
+    Parameters
+    ----------
+    unit : int or tuple of int
+        One index for each dimension of `shape`; negative ones count from the end. An int is the
+        index in the flattened features.
+    shape : tuple of int
+        Of φ(x) for one image: (channels, height, width), or (channels,).
+    tool : str
+        The name of the tool, for the message.
+
+    Examples
+    --------
+    >>> checked_unit((2, -1, 0), (4, 5, 5), "occlusion"), checked_unit(30, (4, 5, 5), "occlusion")
+    ((2, 4, 0), (1, 1, 0))
+    """
+    whole = [unit] if isinstance(unit, int | np.integer) else list(np.asarray(unit).ravel())
+    integral = all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in whole)
+    if integral and len(whole) == 1 and len(shape) > 1 and 0 <= whole[0] < prod(shape):
+        whole = list(np.unravel_index(int(whole[0]), shape))
+    fits = len(whole) == len(shape) and integral
+    if not fits or not all(-s <= i < s for i, s in zip(whole, shape, strict=True)):
+        raise ShapeError(
+            f"{tool} found no such unit: the features of an image have shape {shape}.",
+            got=f"unit={show(unit)}",
+            need=f"{len(shape)} indices below {shape}",
+            do=f"unit={tuple(s // 2 for s in shape)}",
+        )
+    return tuple(int(i) % s for i, s in zip(whole, shape, strict=True))
+
+
+def unit_name(unit: tuple[int, ...]) -> str:
+    """A unit as the names of features have it.
+
+    Examples
+    --------
+    >>> unit_name((17, 3, 5)), unit_name((4,))
+    ('c17@(3,5)', 'c4')
+    """
+    return f"c{unit[0]}" + (f"@({','.join(map(str, unit[1:]))})" if len(unit) > 1 else "")
