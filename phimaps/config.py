@@ -14,7 +14,12 @@ from .errors import ParameterError, show
 
 __all__ = ["config_context", "get_config", "set_config"]
 
-DEFAULTS: dict[str, Any] = {"device": None, "chunk_bytes": 32 * 2**20, "progress": False}
+DEFAULTS: dict[str, Any] = {
+    "device": None,
+    "chunk_bytes": 32 * 2**20,
+    "cache_bytes": 64 * 2**20,
+    "progress": False,
+}
 
 
 class _Settings(threading.local):
@@ -31,7 +36,7 @@ def get_config() -> dict[str, Any]:
     Returns
     -------
     dict
-        A copy, with the keys ``device``, ``chunk_bytes`` and ``progress``.
+        A copy, with the keys ``device``, ``chunk_bytes``, ``cache_bytes`` and ``progress``.
 
     Examples
     --------
@@ -53,6 +58,10 @@ def set_config(**settings: Any) -> None:
         Bytes of input and output that ``transform`` works on at a time, at most; on a CPU fewer,
         where its cache is smaller. Maps that write what they compute straight to the output (a
         matrix product, random features) may take up to eight times as much.
+    cache_bytes : int
+        Bytes of features of networks that are kept, so that rows which come again (in the folds
+        and candidates of a grid search) are not computed again; 0: none. All threads share what is
+        kept; `phimaps.cache.forget` gives it up.
     progress : bool or callable
         ``True`` prints chunked work to the standard error stream; a callable is called with
         ``(rows_done, rows_in_all)``.
@@ -106,6 +115,14 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
             got=f"chunk_bytes={show(size)}",
             need="an int of at least 1",
             do="set_config(chunk_bytes=32 * 2**20)",
+        )
+    kept = settings.get("cache_bytes", 0)
+    if isinstance(kept, bool) or not isinstance(kept, Integral) or kept < 0:
+        raise ParameterError(
+            "cache_bytes must be a number of bytes.",
+            got=f"cache_bytes={show(kept)}",
+            need="an int of at least 0; 0 keeps nothing",
+            do="set_config(cache_bytes=64 * 2**20)",
         )
     progress = settings.get("progress", False)
     if not isinstance(progress, bool) and not callable(progress):

@@ -259,6 +259,11 @@ class Estimator(TransformerMixin, Parametric, ABC):
         return False
 
     @property
+    def bytes(self) -> bool:
+        """Whether bytes (uint8) reach `forward` as they are; float32 is what comes out then."""
+        return False
+
+    @property
     def positive(self) -> bool:
         """Whether only non-negative data are accepted."""
         return False

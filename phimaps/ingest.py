@@ -93,7 +93,7 @@ def _validated(owner: Any, X: Any, item_shape: tuple[int, ...] | None, reset: bo
                 owner,
                 rows,
                 reset=reset,
-                dtype=FLOATS,
+                dtype=_dtypes(owner),
                 accept_sparse=["csr", "csc", "coo"] if owner.sparse else False,
                 accept_large_sparse=False,
             )
@@ -104,6 +104,11 @@ def _validated(owner: Any, X: Any, item_shape: tuple[int, ...] | None, reset: bo
     except (ValueError, TypeError, OverflowError) as error:
         raise _explain(owner, X, error) from error
     return data
+
+
+def _dtypes(owner: Any) -> list[Any]:
+    # What is of none of these becomes the first of them.
+    return [*FLOATS, np.uint8] if owner.bytes else FLOATS
 
 
 def _names(owner: Any, count: int) -> tuple[str, ...]:
@@ -181,7 +186,8 @@ def _read_tensor(owner: Any, X: torch.Tensor, reset: bool) -> Rows:
         raise _explain(owner, X, ValueError(f"Expected rows, got a {X.ndim}-D tensor."), "Reshape")
     if not X.numel():
         raise _explain(owner, X, ValueError(f"Found a tensor of shape {tuple(X.shape)}"), "minimum")
-    data = X if X.dtype in (torch.float32, torch.float64) else X.to(torch.float64)
+    kept = (torch.float32, torch.float64, *((torch.uint8,) if owner.bytes else ()))
+    data = X if X.dtype in kept else X.to(torch.float64)
     item, width = tuple(data.shape[1:]), prod(data.shape[1:])
     if not reset:
         _compare_items(owner, X, item if len(item) > 1 else None)
@@ -190,7 +196,7 @@ def _read_tensor(owner: Any, X: torch.Tensor, reset: bool) -> Rows:
         text = f"X has {width} features, but {type(owner).__name__} is expecting {expected}"
         raise _explain(owner, X, ValueError(f"{text} features as input."))
     with torch.no_grad():
-        if not bool(torch.isfinite(data).all()):
+        if data.is_floating_point() and not bool(torch.isfinite(data).all()):
             raise _not_finite(data.cpu().numpy())
         if owner.positive and bool((data < 0).any()):
             text = f"Negative values in data passed to {type(owner).__name__}."

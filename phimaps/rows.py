@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from .cache import pass_of
 from .config import get_config
 from .errors import DomainError, InputError, InputTypeError, ShapeError, show
 
@@ -23,7 +24,11 @@ CACHED = 16 * 2**20
 # A map that knows its chunks writes to the output what it computes, and may take more at a time.
 KNOWN = 8
 NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
-DTYPES: dict[Any, torch.dtype] = {value: key for key, value in NUMPY.items()}
+# Bytes are kept until a map makes numbers of them, as they take a quarter of the memory.
+GIVEN: dict[torch.dtype, torch.dtype] = {torch.uint8: torch.float32}
+DTYPES: dict[Any, torch.dtype] = {value: key for key, value in NUMPY.items()} | {
+    np.uint8: torch.uint8
+}
 
 
 def device_of(closed: Any) -> torch.device | None:
@@ -61,12 +66,13 @@ def apply(
     Returns
     -------
     Tensor of shape (n, *out_shape)
-        Of the data's dtype.
+        Of the data's dtype; float32 for bytes, which only maps with `bytes` are given.
     """
     n = data.shape[0]
     home = data.device if isinstance(data, torch.Tensor) and out is None else torch.device("cpu")
     dtype = data.dtype if isinstance(data, torch.Tensor) else DTYPES[data.dtype.type]
-    with torch.no_grad():
+    dtype = GIVEN.get(dtype, dtype)
+    with torch.no_grad(), pass_of(n):
         first, shape = None, closed.gives
         if shape is None:
             first = _evaluate(closed, data[:1], device)
@@ -96,7 +102,9 @@ def _step(closed: Any, data: Any, row_out: int, device: torch.device) -> int:
     limit, wide = get_config()["chunk_bytes"], max(1, row_out + _row_bytes(data))
     if device.type != "cpu":
         return max(1, limit // wide)
-    wanted = closed.chunk_rows(tuple(data.shape[1:]), data.dtype.itemsize)
+    # Bytes become numbers of four times their size.
+    itemsize = max(data.dtype.itemsize, 4)
+    wanted = closed.chunk_rows(tuple(data.shape[1:]), itemsize)
     if wanted is None:
         return max(1, min(limit, CACHED) // wide)
     return max(1, min(wanted, KNOWN * limit // wide))
@@ -206,10 +214,11 @@ def _evaluate(closed: Any, chunk: Any, device: torch.device | None) -> torch.Ten
     if scipy.sparse.issparse(chunk):
         return dense(closed.forward_sparse(chunk))
     x = chunk if isinstance(chunk, torch.Tensor) else as_tensor(chunk)
+    dtype = GIVEN.get(x.dtype, x.dtype)
     if device is None or device == x.device:
         value = closed.forward(x)
-        return value if value.dtype == x.dtype else value.to(x.dtype)
-    return closed.forward(x.to(device)).to(dtype=x.dtype, device=x.device)
+        return value if value.dtype == dtype else value.to(dtype)
+    return closed.forward(x.to(device)).to(dtype=dtype, device=x.device)
 
 
 def _write(closed: Any, chunk: Any, out: torch.Tensor, device: torch.device | None) -> None:

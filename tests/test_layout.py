@@ -21,9 +21,10 @@ TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 LAYERS = [
     "errors",
     "config drawn interval property",
-    "witness",
+    "witness cache",
     "proof spaces",
     "parameters rows ingest",
+    "batches",
     "estimator",
     "map",
     "kernels",

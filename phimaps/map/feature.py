@@ -203,6 +203,10 @@ class Composite(Numbered, FeatureMap):
         return all(m.sparse for m in self.maps)
 
     @property
+    def bytes(self) -> bool:
+        return all(m.bytes for m in self.maps)
+
+    @property
     def random(self) -> bool:
         return any(m.random for m in self.maps)
 

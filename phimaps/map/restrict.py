@@ -75,6 +75,11 @@ class On(Single):
     def sparse(self) -> bool:
         return False
 
+    @property
+    def bytes(self) -> bool:
+        # The space has the numbers that bytes stand for, which only the map knows.
+        return False
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self._check(x)
         return self.map.forward(x)

@@ -80,6 +80,10 @@ class Compose(Composite):
     def sparse(self) -> bool:
         return self.maps[0].sparse
 
+    @property
+    def bytes(self) -> bool:
+        return self.maps[0].bytes
+
     def reads(self, names: Sequence[str]) -> frozenset[str] | None:
         return self.maps[0].reads(names)
 

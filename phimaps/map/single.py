@@ -47,6 +47,10 @@ class Single(FeatureMap):
         return self.map.sparse
 
     @property
+    def bytes(self) -> bool:
+        return self.map.bytes
+
+    @property
     def random(self) -> bool:
         return self.map.random
 

@@ -1,0 +1,150 @@
+"""Rows are computed once: in a call, across clones, folds and threads; memory is bounded."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import phimaps as pm
+from phimaps import cache
+from phimaps.cache import ENTRY, Store, through
+
+
+@pytest.fixture(autouse=True)
+def empty():
+    cache.forget()
+    yield
+    cache.forget()
+
+
+class Doubled:
+    """Twice the row, and which rows it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, x):
+        self.asked += x[:, 0].tolist()
+        return 2 * x
+
+
+X = torch.arange(12.0).reshape(4, 3)
+
+
+def test_a_row_is_computed_once():
+    run = Doubled()
+    assert torch.equal(through("m", X[:3], run), 2 * X[:3])
+    assert torch.equal(through("m", X.flip(0), run), 2 * X.flip(0))
+    assert run.asked == [0, 3, 6, 9]
+
+
+def test_equal_rows_of_one_call_are_computed_once():
+    run = Doubled()
+    rows = X[[0, 1, 0, 0, 1]]
+    assert torch.equal(through("m", rows, run), 2 * rows)
+    assert sorted(run.asked) == [0, 3]
+
+
+def test_what_is_known_is_told_by_map_dtype_and_shape():
+    run = Doubled()
+    bits = np.array([[1, 2], [3, 4]], dtype=np.uint8)
+    through("m", torch.from_numpy(bits), run)
+    through("m", torch.from_numpy(bits.view(np.int8)), run)
+    through("m", torch.from_numpy(bits).reshape(2, 2, 1), lambda x: 2 * x)
+    through("other", torch.from_numpy(bits), run)
+    assert run.asked == [1, 3, 1, 3, 1, 3]
+    assert through("m", torch.from_numpy(bits).reshape(2, 2, 1), run).shape == (2, 2, 1)
+    through(None, torch.from_numpy(bits), run)
+    assert len(run.asked) == 8
+
+
+def test_results_and_rows_share_no_memory_with_what_is_kept():
+    rows, out = X.clone(), torch.empty(4, 3)
+    through("m", rows, Doubled()).zero_()
+    through("m", rows, Doubled()).zero_()
+    assert through("m", rows, Doubled(), out) is out
+    assert torch.equal(out, 2 * X)
+    out.zero_()
+    rows.zero_()
+    assert torch.equal(through("m", X, Doubled()), 2 * X)
+
+
+def test_the_output_may_be_columns_of_a_wider_one():
+    wide = torch.zeros(4, 7)
+    for _ in range(2):
+        through("m", X, Doubled(), wide[:, 2:5])
+        assert torch.equal(wide[:, 2:5], 2 * X)
+        assert not wide[:, :2].any()
+        assert not wide[:, 5:].any()
+
+
+def test_memory_is_bounded_and_the_longest_unused_goes_first():
+    row = ENTRY + 12
+    run = Doubled()
+    with pm.config_context(cache_bytes=3 * row):
+        through("m", X[:1], run)
+        through("m", X[1:2], run)
+        through("m", X[2:3], run)
+        through("m", X[:1], run)
+        assert cache.held_bytes() == 3 * row
+        through("m", X[3:], run)
+        assert cache.held_bytes() == 3 * row
+        through("m", X[:1], run)
+        assert run.asked == [0, 3, 6, 9]
+        through("m", X[1:2], run)
+        assert run.asked == [0, 3, 6, 9, 3]
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["out", "new"])
+def test_what_is_larger_than_the_limit_is_not_kept(given):
+    run = Doubled()
+    out = torch.empty(4, 3) if given else None
+    with pm.config_context(cache_bytes=4 * (ENTRY + 12) - 1):
+        for _ in range(2):
+            assert torch.equal(through("m", X, run, out), 2 * X)
+        # In chunks it is as large.
+        with cache.pass_of(4):
+            through("m", X[:2], run, None if out is None else out[:2])
+    assert cache.held_bytes() == 0
+    assert run.asked == [0, 3, 6, 9] * 2 + [0, 3]
+
+
+def test_nothing_is_kept_where_the_limit_is_zero():
+    run = Doubled()
+    with pm.config_context(cache_bytes=0):
+        through("m", X, run)
+        through("m", X, run)
+    assert cache.held_bytes() == 0
+    assert len(run.asked) == 8
+
+
+def test_a_failure_keeps_nothing():
+    def fail(x):
+        raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        through("m", X, fail)
+    assert cache.held_bytes() == 0
+
+
+def test_the_store_counts_right_when_many_threads_write():
+    store, row, failed = Store(), np.ones(5), []
+
+    def work(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(300):
+            digests = [bytes([d]) for d in rng.integers(0, 40, 4)]
+            store.keep("m", dict.fromkeys(digests, row), limit=20 * (ENTRY + 40))
+            found = store.look("m", digests)
+            failed.extend(f for f in found if f is not None and f is not row)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert store.held == 20 * (ENTRY + 40)
+    store.clear()
+    assert store.held == 0
