@@ -302,3 +302,25 @@ def test_fit_and_bind_do_not_touch_parameters(name):
     phi.fit(X)
     assert repr(phi) == before
     assert {k: id(v) for k, v in phi.get_params(deep=False).items()} == parts
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@both_precisions
+@every_map
+def test_every_device_computes_the_same_map(name, dtype):
+    phi = MAPS[name]()
+    X = rows(phi, dtype)
+    here = closed(phi, X)
+    expected, slack = as_numpy(here, X), 8 * wobble(here, X)
+    x = torch.from_numpy(X).cuda()
+    there = phi.bind(x)
+    for value in (here(x), here.to("cuda")(x), there(x)):
+        assert value.is_cuda
+        assert value.dtype == x.dtype
+        found = value.detach().flatten(1).double().cpu().numpy()
+        assert (np.abs(found - expected) <= slack).all()
+    with pm.config_context(device="cuda"):
+        found = here.transform(X)
+    assert found.dtype == dtype
+    assert (np.abs(found - expected) <= slack).all()
