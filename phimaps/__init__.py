@@ -6,6 +6,7 @@ and a mathematical object whose properties are proved, refuted by a witness, or 
 """
 
 from . import check as check
+from . import cnn as cnn
 from . import kernels as kernels
 from . import models as models
 from . import property as property

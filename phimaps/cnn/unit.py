@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import OperandError, ShapeError, UnboundError
+from ..errors import InputError, OperandError, ShapeError, UnboundError
 from ..map import FeatureMap, as_map, show
 
 __all__ = ["as_batch", "checked_unit", "closed_map", "unit_name"]
@@ -57,6 +57,8 @@ def as_batch(x: Any, tool: str) -> torch.Tensor:
     ------
     ShapeError
         When x has neither three nor four dimensions, or no image.
+    InputError
+        When a number is NaN or infinite.
     """
     images = x.detach() if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x))
     if images.ndim not in (3, 4) or not images.numel():
@@ -69,7 +71,17 @@ def as_batch(x: Any, tool: str) -> torch.Tensor:
     images = images if images.ndim == 4 else images[None]
     if images.dtype == torch.uint8:
         return images.float() / 255
-    return images if images.is_floating_point() else images.double()
+    if images.dtype not in (torch.float32, torch.float64):
+        images = images.double()
+    if not images.isfinite().all():
+        place = [int(i) for i in (~images.isfinite()).nonzero()[0]]
+        raise InputError(
+            f"{tool} looks at images of finite numbers.",
+            got=f"{float(images[tuple(place)])} in image {place[0]}, at {tuple(place[1:])}",
+            need="finite numbers",
+            do="np.nan_to_num(X), or leave the image out",
+        )
+    return images
 
 
 def checked_unit(unit: Any, shape: tuple[int, ...], tool: str) -> tuple[int, ...]:
