@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from .demo import run
 from .demo.page import page
-from .demo.saving import check_folder, write
 from .demo.tasks import Contest
 from .errors import DependencyError, OutputError
+from .page.saving import check_folder, write
 from .theory import theory
 
 __all__ = ["main"]

@@ -21,10 +21,10 @@ from phimaps.__main__ import main
 from phimaps.demo import run
 from phimaps.demo.fibre import closest_in_fibre
 from phimaps.demo.page import page
-from phimaps.demo.pictures import Scale, png
 from phimaps.demo.pieces import power
-from phimaps.demo.saving import write
 from phimaps.errors import OutputError
+from phimaps.page.pictures import Scale, png
+from phimaps.page.saving import write
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(tmp_path, capsy
     out, err = capsys.readouterr()
     assert not out
     assert err == (
-        f"The report cannot be written to {str(tmp_path / 'file')!r}.\n"
+        f"The page cannot be written to {str(tmp_path / 'file')!r}.\n"
         "  got:  File exists\n"
         "  need: a folder that can be made and written to\n"
         "  do:   python -m phimaps demo --out some/other/folder\n"

@@ -20,7 +20,7 @@ TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 
 LAYERS = [
     "errors",
-    "config drawn interval property",
+    "config drawn interval page property",
     "witness cache",
     "proof spaces",
     "parameters rows ingest",

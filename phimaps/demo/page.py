@@ -12,9 +12,10 @@ import sklearn
 import torch
 
 from ..maps.pointwise import CRelu, Relu
+from ..page import document
+from ..page.pictures import ACTIVATION, GREY, SIGNED
 from . import Demo, Twins
 from .fibre import Lookalike
-from .pictures import ACTIVATION, GREY, SIGNED
 from .pieces import (
     claim,
     errors_table,
@@ -44,7 +45,6 @@ def page(demo: Demo) -> str:
     str
         An HTML document that needs no other file and no network.
     """
-    style = (resources.files(__package__) / "style.css").read_text(encoding="utf-8")
     sections = (
         _opening(),
         _digits(demo.digits),
@@ -55,14 +55,8 @@ def page(demo: Demo) -> str:
         _words(),
         _footer(demo),
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<title>Feature maps, and what is proved about them</title>\n"
-        f"<style>\n{style}</style>\n</head>\n<body>\n"
-        + "\n".join(sections)
-        + "\n</body>\n</html>\n"
-    )
+    style = (resources.files(__package__) / "style.css").read_text(encoding="utf-8")
+    return document("Feature maps, and what is proved about them", "\n".join(sections), style)
 
 
 def _opening() -> str:

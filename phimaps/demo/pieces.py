@@ -8,9 +8,9 @@ from math import inf
 import numpy as np
 
 from ..map import FeatureMap
+from ..page.pictures import ACTIVATION, SIGNED, Scale, data_uri
 from ..proof import Verdict
 from .layers import Layer
-from .pictures import ACTIVATION, SIGNED, Scale, data_uri
 from .tasks import Contest
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Writing the report, whole or not at all."""
+"""Writing a page, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ..errors import OutputError
 
 __all__ = ["check_folder", "write"]
 
+DEMO = "python -m phimaps demo --out some/other/folder"
+
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
     """Make the folder, and raise OutputError when files cannot be made in it."""
@@ -17,10 +19,15 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise _unwritable(Path(folder), error) from None
+        raise _unwritable(Path(folder), error, DEMO) from None
 
 
-def write(text: str, folder: str | os.PathLike[str], name: str = "report.html") -> Path:
+def write(
+    text: str,
+    folder: str | os.PathLike[str],
+    name: str = "report.html",
+    do: str = DEMO,
+) -> Path:
     """Write a file, whole or not at all.
 
     Parameters
@@ -29,6 +36,8 @@ def write(text: str, folder: str | os.PathLike[str], name: str = "report.html") 
     folder : path
         Made if it does not exist.
     name : str
+    do : str
+        What to do when it cannot be written.
 
     Returns
     -------
@@ -54,14 +63,14 @@ def write(text: str, folder: str | os.PathLike[str], name: str = "report.html") 
             os.unlink(draft)
             raise
     except OSError as error:
-        raise _unwritable(target, error) from None
+        raise _unwritable(target, error, do) from None
     return target
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
+def _unwritable(path: Path, error: OSError, do: str) -> OutputError:
     return OutputError(
-        f"The report cannot be written to {str(path)!r}.",
+        f"The page cannot be written to {str(path)!r}.",
         got=error.strerror or str(error),
         need="a folder that can be made and written to",
-        do="python -m phimaps demo --out some/other/folder",
+        do=do,
     )
