@@ -3,3 +3,11 @@
 from .backward import deconvnet as deconvnet
 from .backward import gradient as gradient
 from .backward import guided_backprop as guided_backprop
+from .covered import Occlusion as Occlusion
+from .covered import occlusion as occlusion
+from .effective_field import EffectiveField as EffectiveField
+from .effective_field import effective_field as effective_field
+from .patches import Patch as Patch
+from .patches import top_patches as top_patches
+from .receptive_field import ReceptiveField as ReceptiveField
+from .receptive_field import receptive_field as receptive_field
