@@ -50,15 +50,16 @@ def _plain(part: nn.Module) -> bool:
 
 @final
 class _Dispatched(TorchDispatchMode):
-    """Sees every operation, with the tensors that go into it."""
+    """Sees every operation, with the tensors that go into it and come out."""
 
-    def __init__(self, see: Callable[[Any, Any], None]):
+    def __init__(self, see: Callable[[Any, Any, Any], None]):
         super().__init__()
         self.see = see
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        self.see(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
+        value = func(*args, **(kwargs or {}))
+        self.see(func, (args, kwargs), value)
+        return value
 
 
 @final
@@ -84,6 +85,9 @@ class _Look:
 
     def __init__(self, module: nn.Module, keep: Collection[str]):
         self.module, self.keep = module, keep
+        self.rows: int | None = None
+        # The most numbers that go into and come out of one operation.
+        self.most = 0
         self.fixed = True
         self.strided = False
         self.calls: Counter[nn.Module] = Counter()
@@ -93,6 +97,7 @@ class _Look:
         # By the address of a tensor: what convolutions gave, while it lives, and their weights.
         self.made: dict[int, tuple[weakref.ref[torch.Tensor], nn.Module]] = {}
         self.weights: dict[int, nn.Module] = {}
+        self.held: set[int] = set()
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -100,6 +105,7 @@ class _Look:
         convs = {m for m in parts.values() if type(m) in _NORMS and _plain(m)}
         norms = {m for m in parts.values() if type(m) in _NORMS.values() and _plain(m)}
         self.weights = {id(p): m for m in convs for p in m.parameters()}
+        self.held = {id(t) for t in (*self.module.parameters(), *self.module.buffers())}
         kept = {parts[name] for name in self.keep if name in parts} | {self.module}
         handles = []
         try:
@@ -107,11 +113,16 @@ class _Look:
                 handles.append(part.register_forward_pre_hook(self.enter, prepend=True))
                 handles.append(part.register_forward_hook(self.leave))
             handles += [part.register_forward_hook(self.returned) for part in kept]
+            handles.append(self.module.register_forward_pre_hook(self.start))
             with _Called(self.called), _Dispatched(self.dispatched):
                 yield
         finally:
             for handle in handles:
                 handle.remove()
+
+    def start(self, part: nn.Module, args: Any) -> None:
+        if args and isinstance(args[0], torch.Tensor) and args[0].ndim:
+            self.rows = args[0].shape[0]
 
     def enter(self, part: nn.Module, args: Any) -> None:
         self.calls[part] += 1
@@ -144,13 +155,16 @@ class _Look:
         if name in _STRIDES and any(isinstance(a, torch.Tensor) and a.ndim > 3 for a in args[:1]):
             self.strided = True
 
-    def dispatched(self, func: Any, given: Any) -> None:
+    def dispatched(self, func: Any, given: Any, value: Any) -> None:
         tags = func.tags
         if torch.Tag.data_dependent_output in tags or torch.Tag.dynamic_output_shape in tags:
             self.fixed = False
         here = self.inside[-1] if self.inside else None
-        for leaf in tree_leaves(given):
-            if not isinstance(leaf, torch.Tensor):
+        given = tree_leaves(given)
+        moved = {id(t): t.numel() for t in (*given, *tree_leaves(value)) if _is_tensor(t)}
+        self.most = max(self.most, sum(n for key, n in moved.items() if key not in self.held))
+        for leaf in given:
+            if not _is_tensor(leaf):
                 continue
             conv = self.maker(leaf)
             if conv is not None and (here is None or self.pairs.get(conv) is not here):
@@ -158,6 +172,10 @@ class _Look:
             owner = self.weights.get(id(leaf))
             if owner is not None and owner is not here:
                 self.spoiled.add(owner)
+
+    @property
+    def widest(self) -> int | None:
+        return None if not self.rows else -(-self.most // self.rows)
 
     def found(self) -> list[tuple[Any, Any]]:
         """The pairs that may be folded."""
@@ -167,6 +185,10 @@ class _Look:
             if conv not in self.spoiled and self.calls[conv] == self.calls[norm] == 1
         )
         return [(c, n) for c, n in once if self.fixed and n.running_mean is not None]
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
 
 
 def _same(x: torch.Tensor) -> torch.Tensor:
@@ -213,6 +235,9 @@ class Faster:
     ----------
     module : torch.nn.Module or None
         The copy, once it is prepared.
+    widest : int or None
+        Then, how many numbers of a row go into and come out of one operation at most: by it rows
+        are put together so that they fit a cache, `phimaps.rows.cached_rows`.
 
     Examples
     --------
@@ -233,6 +258,7 @@ class Faster:
     ):
         self.source, self.keep, self.dtype, self.device = module, frozenset(keep), dtype, device
         self.module: nn.Module | None = None
+        self.widest: int | None = None
         self.channels_last = channels_last
         self._lock = threading.RLock()
 
@@ -242,8 +268,8 @@ class Faster:
         Parameters
         ----------
         run : callable
-            Evaluates the module that it is given, or a part of it; always the same part. It may be
-            called twice where the copy cannot compute what the module can.
+            Evaluates the module that it is given, or a part of it: always the same part, on images
+            of one size. It may be called twice where the copy cannot compute what the module can.
         """
         if self.module is None:
             with self._lock:
@@ -265,7 +291,10 @@ class Faster:
     def _first(self, run: Callable[[nn.Module], T]) -> T:
         with torch.no_grad():
             twin = copy.deepcopy(self.source).to(device=self.device, dtype=self.dtype)
-            twin.eval().requires_grad_(False)
+            # Not by eval(), which a class may override to change its weights.
+            for part in twin.modules():
+                part.training = False
+            twin.requires_grad_(False)
             look = _Look(twin, self.keep)
             with look.looking():
                 value = run(twin)
@@ -276,6 +305,7 @@ class Faster:
             self.channels_last = wanted and look.fixed and not look.strided
             if self.channels_last:
                 twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.widest = look.widest
         self.module = twin
         return value
 

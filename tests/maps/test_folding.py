@@ -258,6 +258,16 @@ def test_code_that_depends_on_memory_in_a_hidden_way_is_run_again_in_plain_memor
     assert not fast.channels_last
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+def test_the_widest_operation_is_measured(rows):
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten()).eval()
+    fast, x = Faster(net), torch.rand(rows, 3, 8, 8)
+    assert fast.widest is None
+    fast(lambda m: m(x))
+    # Three channels of 8 x 8 go into the convolution, and five of 6 x 6 come out.
+    assert fast.widest == 3 * 64 + 5 * 36
+
+
 def test_threads_share_one_copy():
     net = Net(lambda m, x: m.tail(m.bn(m.conv(x)).relu())).eval()
     x, results, copies = torch.rand(2, 3, 8, 8), [], []
