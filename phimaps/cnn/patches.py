@@ -1,0 +1,279 @@
+"""The patches of a data set to which a channel responds most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from ..config import config_context
+from ..errors import InputError, InputTypeError, ParameterError, ShapeError, show
+from ..map import FeatureMap
+from ..rows import apply, device_of
+from .field import Field, field
+from .unit import as_batch, checked_unit, closed_map, unit_name
+
+__all__ = ["Patch", "top_patches"]
+
+# Images at a time.
+PIECE = 64
+
+
+@final
+@dataclass(frozen=True)
+class Patch:
+    """The part of an image that a unit sees.
+
+    Parameters
+    ----------
+    value : float
+        φ_u(x).
+    index : int
+        Which image of the data set, in the order in which they came.
+    unit : tuple of int
+    box : tuple of int
+        (top, left, bottom, right), half-open: the smallest box around the receptive field, clipped
+        to the image.
+    crop : ndarray of shape (channels, bottom - top, right - left)
+        That part of the image, with the numbers and the dtype of the data set.
+    clipped : bool
+        Whether the unit sees beyond the edge of the image.
+    exact : bool
+        Whether the box is known by the structure of the map; see `receptive_field`.
+    """
+
+    value: float
+    index: int
+    unit: tuple[int, ...]
+    box: tuple[int, int, int, int]
+    crop: np.ndarray
+    clipped: bool
+    exact: bool
+
+    def __str__(self) -> str:
+        top, left, bottom, right = self.box
+        edge = ", clipped at the edge" if self.clipped else ""
+        return (
+            f"{unit_name(self.unit)} = {self.value:g} in image {self.index}, "
+            f"rows {top}:{bottom}, columns {left}:{right}{edge}"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class _Find:
+    value: float
+    index: int
+    unit: tuple[int, ...]
+    image: np.ndarray
+
+    @property
+    def rank(self) -> tuple[float, int, tuple[int, ...]]:
+        """The greatest first, and of equal ones the first in the data set."""
+        return -self.value, self.index, self.unit
+
+
+def top_patches(phi: Any, X: Any, channel: Any, k: int = 9, *, per_image: int = 1) -> list[Any]:
+    """The k patches of a data set to which a channel, or one unit, responds most.
+
+    One pass over the data set, which need not fit into memory, nor be repeatable: only the images
+    of the best patches so far are kept.
+
+    Parameters
+    ----------
+    phi : FeatureMap or torch.nn.Module
+        Closed, or fitted.
+    X : array or tensor of shape (n, channels, height, width), data set or loader
+        A ``torch.utils.data.Dataset`` of images, a ``DataLoader`` of batches of images, or anything
+        that can be iterated in one of these ways; labels beside the images are passed over. Bytes
+        stand for numbers from 0 to 1.
+    channel : int, tuple of int, or list of these
+        A channel, whose places compete, or one unit (channel, row, column). Of a list all are found
+        in the same pass.
+    k : int, default 9
+        How many patches; there are fewer when the data set has fewer.
+    per_image : int, default 1
+        How many of them may come from one image.
+
+    Returns
+    -------
+    list of Patch
+        The greatest value first, of equal values the first image; for a list of channels a list of
+        such lists.
+
+    Raises
+    ------
+    OperandError, UnboundError, ShapeError, InputError, InputTypeError, ParameterError
+
+    References
+    ----------
+    Zeiler, Fergus (2014), Visualizing and understanding convolutional networks, section 4 and
+    figure 2.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> X = np.array([[[[0.0, 1.0, 2.0]]], [[[5.0, 0.0, 9.0]]]])
+    >>> for patch in pm.cnn.top_patches(pm.Conv2d([[[[-1.0, 1.0]]]]), X, channel=0):
+    ...     print(patch)
+    c0@(0,1) = 9 in image 1, rows 0:1, columns 1:3
+    c0@(0,0) = 1 in image 0, rows 0:1, columns 0:2
+    """
+    closed = closed_map(phi, "top_patches")
+    for name, value in (("k", k), ("per_image", per_image)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise ParameterError(
+                f"The '{name}' of top_patches counts patches.",
+                got=f"{name}={show(value)}",
+                need="an int >= 1",
+                do=f"{name}=1",
+            )
+    several = isinstance(channel, list)
+    wanted: list[Any] = channel if several else [channel]
+    best: list[list[_Find]] = [[] for _ in wanted]
+    for start, images in _pieces(X):
+        with config_context(cache_bytes=0):
+            features: Any = apply(closed, as_batch(images, "top_patches"), device=device_of(closed))
+        for which, each in enumerate(wanted):
+            found = _competing(features, each)
+            best[which] = _merged(best[which], found, images, start, int(k), int(per_image))
+    fields = _Fields(closed)
+    patches = [[fields.patch(find) for find in finds] for finds in best]
+    return patches if several else patches[0]
+
+
+def _competing(features: Any, channel: Any) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+    """The values that compete, (images, places), and the units that they are of."""
+    shape = tuple(features.shape[1:])
+    place: Any = list(channel) if isinstance(channel, tuple) else [channel]
+    if len(place) == 1 and len(shape) > 1:
+        c = _checked_channel(place[0], shape)
+        values = features[:, c].flatten(1)
+        units = [(c, *(int(i) for i in at)) for at in np.ndindex(shape[1:])]
+    else:
+        unit = checked_unit(tuple(place), shape, "top_patches")
+        values, units = features[(slice(None), *unit)][:, None], [unit]
+    return values.cpu().numpy(), units
+
+
+def _checked_channel(channel: Any, shape: tuple[int, ...]) -> int:
+    whole = isinstance(channel, Integral) and not isinstance(channel, bool)
+    if not whole or not -shape[0] <= channel < shape[0]:
+        raise ShapeError(
+            f"top_patches found no such channel: the features of an image have shape {shape}.",
+            got=f"channel={show(channel)}",
+            need=f"a channel from 0 to {shape[0] - 1}, or a unit of {len(shape)} indices",
+            do=f"channel=0, or channel={tuple(s // 2 for s in shape)}",
+        )
+    return int(channel) % shape[0]
+
+
+def _merged(
+    best: list[_Find],
+    found: tuple[np.ndarray, list[tuple[int, ...]]],
+    images: np.ndarray,
+    start: int,
+    k: int,
+    per_image: int,
+) -> list[_Find]:
+    values, units = found
+    if np.isnan(values).any():
+        bad = int(np.isnan(values).any(axis=1).argmax())
+        raise InputError(
+            "top_patches cannot rank NaN.",
+            got=f"φ(x) with NaN at {unit_name(units[int(np.isnan(values[bad]).argmax())])} for "
+            f"image {start + bad}",
+            need="features that are numbers",
+            do="leave out that image, or see which layer makes them",
+        )
+    rows = np.arange(len(values))
+    if len(best) == k:
+        # An equal value that comes later is not better.
+        rows = np.flatnonzero(values.max(axis=1) > best[-1].value)
+    # Stable: of equal values the first place.
+    order = np.argsort(-values[rows], axis=1, kind="stable")[:, :per_image]
+    fresh = [
+        _Find(float(values[row, i]), start + int(row), units[i], images[row])
+        for row, places in zip(rows, order, strict=True)
+        for i in places
+    ]
+    kept = sorted(best + fresh, key=lambda find: find.rank)[:k]
+    # Copies of what stays: a view would keep the whole piece.
+    return [f if f.index < start else replace(f, image=np.array(f.image)) for f in kept]
+
+
+@final
+class _Fields:
+    """The receptive fields of units, each found once."""
+
+    def __init__(self, closed: FeatureMap):
+        self.closed = closed
+        self._known: dict[Any, Field] = {}
+
+    def patch(self, find: _Find) -> Patch:
+        key = (find.unit, find.image.shape)
+        if key not in self._known:
+            self._known[key] = field(self.closed, find.unit, find.image.shape)
+        known = self._known[key]
+        top, left, bottom, right = known.box
+        crop = find.image[:, top:bottom, left:right].copy()
+        return Patch(find.value, find.index, find.unit, known.box, crop, known.clipped, known.exact)
+
+
+# --- data sets -----------------------------------------------------------------------------------
+
+
+def _pieces(X: Any) -> Iterator[tuple[int, np.ndarray]]:
+    """The images of a data set, at most PIECE at a time, with how many came before."""
+    start = 0
+    for batch in _batches(X):
+        for at in range(0, len(batch), PIECE):
+            piece = batch[at : at + PIECE]
+            yield start, piece
+            start += len(piece)
+
+
+def _batches(X: Any) -> Iterator[np.ndarray]:
+    if isinstance(X, np.ndarray | torch.Tensor):
+        images = _array(X)
+        yield images if images.ndim == 4 else images[None]
+        return
+    by_index = hasattr(X, "__getitem__") and hasattr(X, "__len__")
+    if not by_index and not hasattr(X, "__iter__"):
+        raise InputTypeError(
+            "top_patches looks through a data set of images.",
+            got=f"X={show(X)}",
+            need="an array, a tensor, a torch data set, or a loader of batches",
+            do="torch.utils.data.DataLoader(images, batch_size=64)",
+        )
+    waiting: list[np.ndarray] = []
+    for item in (X[i] for i in range(len(X))) if by_index else X:
+        image = _array(item)
+        if waiting and (len(waiting) == PIECE or image.shape != waiting[0].shape):
+            yield np.stack(waiting)
+            waiting = []
+        if image.ndim == 4:
+            yield image
+        else:
+            waiting.append(image)
+    if waiting:
+        yield np.stack(waiting)
+
+
+def _array(item: Any) -> np.ndarray:
+    """An image or a batch of images, without the labels beside it."""
+    while isinstance(item, tuple | list) and item:
+        item = item[0]
+    image = item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else np.asarray(item)
+    if image.ndim not in (3, 4) or image.dtype.kind not in "biuf":
+        raise ShapeError(
+            "top_patches looks through images.",
+            got=f"{show(item)} in the data set",
+            need="shape (channels, height, width), or (n, channels, height, width)",
+            do="a data set of (image, label) with such images",
+        )
+    return image
