@@ -50,6 +50,7 @@ class Kernel(Parametric, ABC):
     __array_ufunc__ = None
     # Whether it is defined for non-negative data only.
     positive: ClassVar[Any] = False
+    bytes: ClassVar[Any] = False
     # Whether `between` and `diagonal` take CSR arrays.
     sparse: ClassVar[Any] = False
 
