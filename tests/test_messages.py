@@ -488,6 +488,33 @@ TABLE |= {
     ),
 }
 
+edges = pm.Relu() @ pm.Conv2d([[[[1.0, -1.0]]]])
+grey = np.arange(24.0).reshape(2, 1, 3, 4)
+
+TABLE |= {
+    "rows sent back": lambda: pm.cnn.deconvnet(edges, [1.0, 2.0], 0),
+    "NaN in what is sent back": lambda: pm.cnn.gradient(edges, [[[1.0, np.nan]]], 0),
+    "no such unit to send back": lambda: pm.cnn.guided_backprop(edges, grey, (1, 0, 0)),
+    "no seed": lambda: pm.cnn.deconvnet(edges, grey, 0, seed="one"),
+    "no way back": lambda: pm.cnn.gradient(pm.from_function(torch.Tensor.detach), grey, 0),
+    "a transformer on the way back": lambda: pm.cnn.gradient(
+        pm.Flatten() @ pm.Standardize(), grey, 0
+    ),
+    "no map to cover for": lambda: pm.cnn.occlusion(3, grey, 0),
+    "a large window": lambda: pm.cnn.occlusion(edges, grey, 0, window=5),
+    "no window": lambda: pm.cnn.occlusion(edges, grey, 0, window=0),
+    "no stride": lambda: pm.cnn.occlusion(edges, grey, 0, window=2, stride=(1, 0.5)),
+    "no cover": lambda: pm.cnn.occlusion(edges, grey, 0, window=2, fill="black"),
+    "a cover of two channels": lambda: pm.cnn.occlusion(edges, grey, 0, window=2, fill=[1, 2, 3]),
+    "no patches": lambda: pm.cnn.top_patches(edges, grey, 0, k=0),
+    "no patches of an image": lambda: pm.cnn.top_patches(edges, grey, 0, per_image=1.5),
+    "patches of no channel": lambda: pm.cnn.top_patches(edges, grey, 1),
+    "patches of no unit": lambda: pm.cnn.top_patches(edges, grey, (0, 0, 3)),
+    "patches of nothing": lambda: pm.cnn.top_patches(edges, 3, 0),
+    "patches of rows": lambda: pm.cnn.top_patches(edges, [np.ones(3)], 0),
+    "patches of NaN": lambda: pm.cnn.top_patches(pm.from_function(lambda x: x / 0 * 0), grey, 0),
+}
+
 
 def raised(case):
     with pytest.raises(pm.errors.PhimapsError) as caught:

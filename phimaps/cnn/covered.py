@@ -187,7 +187,7 @@ def _cover(fill: Any, images: torch.Tensor, from_bytes: bool) -> torch.Tensor:
         raise ParameterError(
             "The fill of occlusion is what covers a window.",
             got=f"fill={show(fill)}",
-            need=f'"mean", a finite number, {images.shape[1]} of them, or an image of shape '
+            need='"mean", a finite number, one for each channel, or an image of shape '
             f"{tuple(images.shape[1:])}",
             do='fill="mean", or fill=0',
         ) from None
