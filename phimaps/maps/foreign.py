@@ -1,4 +1,4 @@
-"""Functions, scikit-learn transformers and torch modules as maps.
+"""Functions and scikit-learn transformers as maps.
 
 What is known to be a map of this library becomes that map, with its gradient and its facts; the
 rest is evaluated as it is, and nothing is claimed about it.
@@ -6,10 +6,8 @@ rest is evaluated as it is, and nothing is claimed about it.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Self, final
 
 import numpy as np
@@ -21,31 +19,14 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from ..errors import GradientError, OperandError, ShapeError
+from ..errors import GradientError, OperandError
 from ..map import FeatureMap, Given, adapters, show
+from .frozen import Frozen as Frozen
+from .network import Network as Network
+from .network import from_torch, rows_kept
 from .transformers import is_fitted, known_transformer
-from .translate import known_module
 
-__all__ = [
-    "Frozen",
-    "Function",
-    "Network",
-    "Transformer",
-    "from_function",
-    "from_sklearn",
-    "from_torch",
-]
-
-
-def _rows_kept(owner: FeatureMap, x: torch.Tensor, value: Any) -> torch.Tensor:
-    if not isinstance(value, torch.Tensor) or value.shape[:1] != x.shape[:1]:
-        raise ShapeError(
-            f"{owner!r} did not give one feature vector for each row.",
-            got=show(value) if isinstance(value, torch.Tensor) else type(value).__name__,
-            need=f"a tensor with {x.shape[0]} rows",
-            do="return a tensor whose first dimension is that of the input",
-        )
-    return value if value.ndim > 1 else value[:, None]
+__all__ = ["Function", "Transformer", "from_function", "from_sklearn"]
 
 
 @final
@@ -69,7 +50,7 @@ class Function(FeatureMap):
     _parameter_constraints = {"function": [callable]}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _rows_kept(self, x, self.function(x.clone()))
+        return rows_kept(self, x, self.function(x.clone()))
 
     @classmethod
     def example(cls) -> FeatureMap:
@@ -168,124 +149,6 @@ def _changed(estimator: Any) -> Iterator[str]:
             yield f"{name}={show(value)}"
 
 
-@final
-class Frozen:
-    """A handle on a torch module that is shared, never copied and never changed.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    state : dict of tensors, optional
-        Replaces the module's parameters when it is evaluated.
-    """
-
-    def __init__(self, module: torch.nn.Module, state: dict[str, torch.Tensor] | None = None):
-        self.module = module
-        self.state = state
-        self._cast: dict[Any, dict[str, torch.Tensor]] = {}
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """All parameters and buffers, by name."""
-        own = dict(self.module.named_parameters()) | dict(self.module.named_buffers())
-        return own if self.state is None else own | self.state
-
-    def cast(self, like: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The tensors on the device and of the dtype of `like`, cut off from the module's graph."""
-        key = (like.dtype, like.device)
-        if key not in self._cast:
-            moved = {
-                k: (v if self.state is not None and k in self.state else v.detach()).to(
-                    device=like.device, dtype=like.dtype if v.is_floating_point() else v.dtype
-                )
-                for k, v in self.tensors().items()
-            }
-            if any(v.requires_grad for v in moved.values()):
-                return moved
-            self._cast[key] = {
-                # A copy where nothing was converted: training the module later must not show here.
-                k: v.clone() if v.data_ptr() == self.tensors()[k].data_ptr() else v
-                for k, v in moved.items()
-            }
-        return self._cast[key]
-
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Evaluation mode, with every module's own flag restored afterwards."""
-        flags = [(m, m.training) for m in self.module.modules()]
-        for m, _ in flags:
-            m.training = False
-        try:
-            yield
-        finally:
-            for m, flag in flags:
-                m.training = flag
-
-    def digest(self) -> str:
-        """A content hash of the module's tensors and structure."""
-        sha = hashlib.sha256(repr(self.module).encode())
-        for name, tensor in sorted(self.tensors().items()):
-            sha.update(name.encode())
-            sha.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
-        return sha.hexdigest()[:12]
-
-    def __deepcopy__(self, memo: Any) -> Frozen:
-        return self
-
-    def __sklearn_clone__(self) -> Frozen:
-        return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"module": self.module, "state": self.state, "_cast": {}}
-
-    def __repr__(self) -> str:
-        return f"{type(self.module).__name__}:{self.digest()}"
-
-
-@final
-class Network(FeatureMap):
-    """x ↦ module(x) for a torch module in evaluation mode; nothing is known about it.
-
-    The module is shared and left as it is: its parameters, buffers, training flags and gradients
-    are not touched. Parameters are cast to the dtype and device of x.
-
-    Parameters
-    ----------
-    module : Frozen
-        A handle on the module.
-
-    Examples
-    --------
-    >>> phi = Network(Frozen(torch.nn.Hardtanh()))
-    >>> phi.fit_transform([[2.0]])
-    array([[1.]])
-    """
-
-    module: Frozen
-
-    _parameter_constraints = {"module": [Frozen]}
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        handle = self.module
-        with handle.evaluating():
-            value = torch.func.functional_call(handle.module, handle.cast(x), (x.clone(),))
-        return _rows_kept(self, x, value)
-
-    def rebuild(self, change: Any, path: str = "") -> Any:
-        twin = self._shallow_copy()
-        names = [n for n, _ in self.module.module.named_parameters()]
-        state = self.module.tensors()
-        changed = {n: change(f"{path}{n}", state[n]) for n in names}
-        twin.module = Frozen(self.module.module, changed)
-        return twin
-
-    @classmethod
-    def example(cls) -> FeatureMap:
-        return cls(Frozen(torch.nn.Hardtanh()))
-
-    def __repr__(self) -> str:
-        return f"from_torch({self.module!r})"
-
-
 def from_function(function: Callable[[torch.Tensor], torch.Tensor]) -> FeatureMap:
     """x ↦ f(x) as a map about which nothing is known.
 
@@ -349,35 +212,6 @@ def from_sklearn(estimator: Any) -> FeatureMap:
     if not is_fitted(inner):
         return Transformer(estimator)
     return known_transformer(inner) or Transformer(FrozenEstimator(inner))
-
-
-def from_torch(module: torch.nn.Module) -> FeatureMap:
-    """x ↦ module(x) in evaluation mode, as a map; the module is never changed.
-
-    Layers whose mathematics is known (Linear, Conv2d, activations, pools, and Sequentials of
-    these) become maps of this library with copies of the weights.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-
-    Returns
-    -------
-    FeatureMap
-
-    Examples
-    --------
-    >>> from_torch(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU()))
-    Relu() @ Affine(weight=float32[3, 2], bias=float32[2])
-    """
-    if not isinstance(module, torch.nn.Module):
-        raise OperandError(
-            "from_torch takes a torch module.",
-            got=show(module),
-            need="an instance of torch.nn.Module",
-            do="pm.from_torch(torch.nn.Linear(3, 2)); pm.from_function(f) for functions",
-        )
-    return known_module(module) or Network(Frozen(module))
 
 
 def _adapt(value: Any) -> FeatureMap | None:

@@ -124,7 +124,7 @@ class _Tap(TorchFunctionMode):
         self,
         see: Callable[[Event], Any],
         until: Callable[[Event], bool] | None,
-        use: Callable[[torch.Tensor, str, str], Any] | None,
+        use: Callable[[int, str, str], Any] | None,
     ):
         super().__init__()
         self.see, self.until, self.use = see, until, use
@@ -259,7 +259,7 @@ class _Tap(TorchFunctionMode):
                     continue
                 # What is returned as it came, as by dropout in evaluation mode, went nowhere.
                 if result is not tensor or known[1] != _version(tensor):
-                    self.use(tensor, name, layer)
+                    self.done = bool(self.use(known[2], name, layer)) or self.done
             if self.done:
                 raise _Done
 
@@ -308,7 +308,7 @@ def watching(
     module: torch.nn.Module,
     see: Callable[[Event], Any],
     until: Callable[[Event], bool] | None = None,
-    use: Callable[[torch.Tensor, str, str], Any] | None = None,
+    use: Callable[[int, str, str], Any] | None = None,
 ) -> Iterator[None]:
     """While it is active, calls of the module in this thread are watched; see `watch`.
 
@@ -317,9 +317,10 @@ def watching(
     module, see, until
         As in `watch`. Where `until` is true, the body of the ``with`` is left.
     use : callable, optional
-        Called with (tensor, function, layer) where the value of an earlier event goes into
-        something that is no activation: the tensor, the name of the function, and the layer that
-        calls it. Functions that only look (sizes, comparisons, single numbers) do not count.
+        Called with (source, function, layer) where the value of an earlier event goes into
+        something that is no activation: the number of the event that first had it, the name of the
+        function, and the layer that calls it; the pass ends where it is true. Functions that only
+        look (sizes, comparisons, single numbers) do not count.
     """
     tap = _Tap(see, until, use)
     handles = []
