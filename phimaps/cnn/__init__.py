@@ -11,3 +11,9 @@ from .patches import Patch as Patch
 from .patches import top_patches as top_patches
 from .receptive_field import ReceptiveField as ReceptiveField
 from .receptive_field import receptive_field as receptive_field
+from .trace import Stage as Stage
+from .trace import Trace as Trace
+from .trace import trace as trace
+from .units import Layer as Layer
+from .units import Units as Units
+from .units import units as units
