@@ -15,6 +15,7 @@ from ..rows import cached_rows, dense
 from ..spaces import Box, Boxlike, Image, Space
 from ..spaces import Product as ProductSpace
 from .feature import Composite, FeatureMap, as_map, combinators
+from .items import rows_only
 from .routing import route
 from .term import Given, Part, show
 
@@ -231,13 +232,7 @@ class Product(Composite):
         return [rest if w == -1 else w for w in self.widths]
 
     def _pieces(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
-        if x.ndim != 2:
-            raise ShapeError(
-                "Product takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="phi @ pm.Flatten()",
-            )
+        rows_only(self, x.shape, do="phi @ pm.Flatten()")
         return torch.split(x, self.split(x.shape[1]), dim=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from .. import property as prop
 from ..errors import ParameterError, ShapeError
 from ..interval import affine_range, affine_reach
 from ..map import Fact, FeatureMap, Given
+from ..map.items import rows_only
 from ..map.streaming import OnePass
 from ..proof import Reason, Strength
 from ..property import (
@@ -341,13 +342,7 @@ class Standardize(OnePass):
 
     def absorb(self, state: _Moments | None, x: Any, given: Given) -> _Moments:
         weights = _row_weights(given.params.get("sample_weight"), x.shape[0])
-        if len(x.shape) != 2:
-            raise ShapeError(
-                "Standardize takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.Standardize() @ pm.Flatten()",
-            )
+        rows_only(self, x.shape)
         if scipy.sparse.issparse(x):
             mean, var = mean_variance_axis(x.astype(np.float64), axis=0, weights=weights)
         else:

@@ -12,9 +12,10 @@ import torch
 from sklearn.utils._param_validation import Integral, Interval, Real
 
 from .. import kernels
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError
 from ..interval import multiply, widen
 from ..map import Fact, FeatureMap, Given
+from ..map.items import rows_only
 from ..proof import Reason, Strength
 from ..property import (
     Bounded,
@@ -149,13 +150,7 @@ class ExplicitPolynomial(FeatureMap):
         return n * self.width(d) * np.dtype(dtype).itemsize
 
     def _check_size(self, n: int, shape: Sequence[int], itemsize: int) -> None:
-        if len(shape) != 1:
-            raise ShapeError(
-                "ExplicitPolynomial takes rows of numbers.",
-                got=f"items of shape {tuple(shape)}",
-                need="shape (n, d)",
-                do="pm.ExplicitPolynomial() @ pm.Flatten()",
-            )
+        rows_only(self, (n, *shape))
         d = int(shape[0])
         size = n * self.width(d) * itemsize
         if self.max_bytes is not None and size > self.max_bytes:

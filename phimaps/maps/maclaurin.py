@@ -13,10 +13,11 @@ from .. import kernels
 from ..drawn import RANDOM_STATE, generator, seed_of
 from ..errors import ParameterError, show
 from ..map import Fact, FeatureMap, Given
+from ..map.items import rows_only
 from ..property import Continuous, Smooth
 from ..spaces import Space
 from .product_sketch import RademacherProducts, draw
-from .sketched import rows_only, shares, spread, widths
+from .sketched import shares, spread, widths
 
 __all__ = ["RandomMaclaurin"]
 
@@ -122,7 +123,7 @@ class RandomMaclaurin(FeatureMap):
         return np.asarray(series, dtype=np.float64)
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d, total = x.shape[1], int(self.n_components)
         a = self._series(x)
         above = bool((a[2:] > 0).any())

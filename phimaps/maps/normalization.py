@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Real
 
 from ..interval import ULPS, affine_range, widen
 from ..map import Fact, FeatureMap
+from ..map.items import rows_only
 from ..proof import Reason
 from ..property import (
     Bounded,
@@ -27,7 +28,7 @@ from ..property import (
 )
 from ..spaces import Box, Image, Simplex, Space
 from ..witness import Collision
-from .radial import norms, only_rows, rounded, scale_of
+from .radial import norms, rounded, scale_of
 
 __all__ = ["LayerNorm", "Softmax"]
 
@@ -93,7 +94,7 @@ class LayerNorm(FeatureMap):
     _parameter_constraints = {"eps": [Range(Real, 0, None, closed="neither")]}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        only_rows(self, x)
+        rows_only(self, x.shape)
         scale = scale_of(x, sqrt(self.eps))
         y = x / scale
         y = y - y.mean(dim=1, keepdim=True)
@@ -185,7 +186,7 @@ class Softmax(FeatureMap):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        only_rows(self, x)
+        rows_only(self, x.shape)
         return torch.softmax(x, dim=1)
 
     @property

@@ -17,6 +17,7 @@ from ..kernels import Kernel
 from ..kernels.dot import Dot
 from ..kernels.stationary import Radial
 from ..map import Fact, FeatureMap, Given, pipe
+from ..map.items import rows_only
 from ..map.streaming import OnePass
 from ..property import Continuous
 from ..spaces import Space
@@ -203,11 +204,11 @@ class Nystrom(OnePass):
         return Reservoir(np.empty((0, x.shape[1]), dtype), np.empty(0), self._generator())
 
     def absorb(self, state: Any, x: Any, given: Given) -> Reservoir:
-        _only_rows(x)
+        rows_only(self, x.shape)
         return (state or self._empty(x)).take(x, int(self.n_components))
 
     def gather(self, x: Any, given: Given) -> Reservoir:
-        _only_rows(x)
+        rows_only(self, x.shape)
         self._enough(x)
         kernel = self.resolved()
         bound = replace(self._empty(x), kernel=kernel if kernel.closed else kernel.close(x))
@@ -225,7 +226,7 @@ class Nystrom(OnePass):
     def close(self, x: Any, given: Given) -> Any:
         if self.streams:
             return super().close(x, given)
-        _only_rows(x)
+        rows_only(self, x.shape)
         if self.precomputed:
             return self._of_matrix(x)
         kernel = self.resolved()
@@ -317,13 +318,3 @@ def _symmetric(matrix: np.ndarray) -> None:
         need="k(x_i, x_j) = k(x_j, x_i)",
         do="phi.fit(kernel(X)), or (K + K.T) / 2",
     )
-
-
-def _only_rows(x: Any) -> None:
-    if len(x.shape) != 2:
-        raise ShapeError(
-            "Nystrom takes rows of numbers.",
-            got=f"items of shape {tuple(x.shape[1:])}",
-            need="shape (n, d)",
-            do="pm.Nystrom() @ pm.Flatten()",
-        )

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Integral, Interval
 
-from ..errors import ParameterError, ShapeError, show
+from ..errors import ParameterError, show
 from ..interval import root_sum_squares
 from ..map import Fact, FeatureMap
+from ..map.items import rows_only
 from ..proof import Reason, Strength
 from ..property import Continuous, Lipschitz, LowerLipschitz, PositivelyHomogeneous, Smooth
 from ..spaces import Box, Image, Space
@@ -128,17 +129,8 @@ class Polynomial(FeatureMap):
             )
         return self._cache["plan", d]
 
-    def _check_rows(self, x: torch.Tensor) -> None:
-        if x.ndim != 2:
-            raise ShapeError(
-                "Polynomial takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.Polynomial() @ pm.Flatten()",
-            )
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self._check_rows(x)
+        rows_only(self, x.shape)
         n, d = x.shape
         plan = self._plan(d)
         if not (x.requires_grad and torch.is_grad_enabled()):
@@ -149,7 +141,7 @@ class Polynomial(FeatureMap):
         return torch.cat([*bias, plan.tracked(x) if self.degrees(d) else x[:, :0]], dim=1)
 
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
-        self._check_rows(x)
+        rows_only(self, x.shape)
         plan = self._plan(x.shape[1])
         if self.include_bias:
             out[:, 0] = 1

@@ -14,9 +14,10 @@ from .. import kernels
 from ..drawn import RANDOM_STATE, generator, seed_of
 from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
+from ..map.items import rows_only
 from ..property import Continuous, Smooth
 from .explicit_polynomial import ExplicitPolynomial
-from .sketched import Group, rows_only, shares, spread, widths
+from .sketched import Group, shares, spread, widths
 
 __all__ = ["PolynomialSketch"]
 
@@ -87,7 +88,7 @@ class PolynomialSketch(FeatureMap):
         return ExplicitPolynomial(int(self.degree), float(self.gamma), float(self.coef0))
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d, p, gamma, c = x.shape[1], int(self.degree), float(self.gamma), float(self.coef0)
         if self.exact(d):
             return self._explicit()

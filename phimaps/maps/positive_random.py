@@ -18,12 +18,12 @@ from ..interval import singular_values
 from ..kernels import RBF, Exponential, Kernel, Scaled
 from ..kernels.scale import scale_gamma
 from ..map import Fact, FeatureMap, Given
+from ..map.items import rows_only
 from ..property import Bounded, Continuous, Injective, Lipschitz, Smooth
 from ..rows import dense_pieces
 from ..spaces import Box, Image, Space
 from .affine import Diagonal
 from .frames import SAMPLINGS, frame, orthogonally
-from .sketched import rows_only
 
 __all__ = ["Bumps", "PositiveRandomFeatures"]
 
@@ -280,7 +280,7 @@ class PositiveRandomFeatures(FeatureMap):
         return kernel if not self.shift else Scaled(exp(-2 * float(self.shift)), kernel)
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d = x.shape[1]
         gamma = {"scale": scale_gamma, "auto": lambda rows: 1.0 / rows.shape[1]}.get(
             self.gamma, lambda rows: float(self.gamma)

@@ -16,11 +16,11 @@ from .. import property as prop
 from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
+from ..map.items import rows_only
 from ..property import Continuous
 from ..spaces import Space
 from .affine import Affine
 from .hadamard import power_of_two
-from .sketched import rows_only
 from .sparse_linear import SignedHadamard, SparseLinear
 
 __all__ = ["CountSketch", "GaussianProjection", "SparseProjection", "Srht"]
@@ -117,7 +117,7 @@ class GaussianProjection(RandomProjection):
     random_state: Any = 0
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         return Affine(Drawn(scaled_normal, x.shape[1], self._width(x), seed_of(self.random_state)))
 
     @classmethod
@@ -171,7 +171,7 @@ class SparseProjection(RandomProjection):
     }
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d, width = x.shape[1], self._width(x)
         q = 1 / sqrt(d) if self.density == "auto" else float(self.density)
         rng = generator(seed_of(self.random_state))
@@ -223,7 +223,7 @@ class CountSketch(RandomProjection):
     _parameter_constraints = {"n_components": [Interval(Integral, 1, None, closed="left")]}
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d, width = x.shape[1], self._width(x)
         rng = generator(seed_of(self.random_state))
         buckets = rng.integers(0, width, d, dtype=np.int32)
@@ -273,7 +273,7 @@ class Srht(RandomProjection):
     _parameter_constraints = {"n_components": [Interval(Integral, 1, None, closed="left")]}
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d, width = x.shape[1], self._width(x)
         order = power_of_two(d)
         rng = generator(seed_of(self.random_state))

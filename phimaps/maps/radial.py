@@ -12,9 +12,9 @@ import torch
 from sklearn.utils._param_validation import Integral, Real
 from sklearn.utils._param_validation import Interval as Range
 
-from ..errors import ShapeError
 from ..interval import ULPS, widen
 from ..map import Fact, FeatureMap
+from ..map.items import rows_only
 from ..property import (
     Bounded,
     Continuous,
@@ -30,18 +30,6 @@ from ..spaces import Ball, Box, Image, Space
 __all__ = ["Radial", "RmsNorm", "Squash"]
 
 MOST = float(np.finfo(np.float64).max)
-
-
-def only_rows(owner: FeatureMap, x: torch.Tensor) -> None:
-    """Raise unless the points are vectors."""
-    if x.ndim != 2:
-        name = type(owner).__name__
-        raise ShapeError(
-            f"{name} takes rows of numbers.",
-            got=f"items of shape {tuple(x.shape[1:])}",
-            need="shape (n, d)",
-            do=f"pm.{name}() @ pm.Flatten()",
-        )
 
 
 def scale_of(x: torch.Tensor, least: float) -> torch.Tensor:
@@ -218,7 +206,7 @@ class RmsNorm(Radial):
     _parameter_constraints = {"eps": [Range(Real, 0, None, closed="neither")]}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        only_rows(self, x)
+        rows_only(self, x.shape)
         scale = scale_of(x, sqrt(self.eps))
         y = x / scale
         square = (y * y).mean(dim=1, keepdim=True) + (sqrt(self.eps) / scale) ** 2
@@ -262,7 +250,7 @@ class Squash(Radial):
         return 1 if self.p == 1 else inf
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        only_rows(self, x)
+        rows_only(self, x.shape)
         scale = scale_of(x, 1.0)
         y = x / scale
         if self.p == 1:

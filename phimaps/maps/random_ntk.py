@@ -16,13 +16,13 @@ from ..errors import ParameterError, ShapeError
 from ..interval import singular_values
 from ..kernels import NTK, Kernel
 from ..map import Concat, Fact, FeatureMap, Given, pipe
+from ..map.items import rows_only
 from ..property import Injective, PositivelyHomogeneous
 from ..spaces import Space
 from .affine import Affine
 from .frames import SAMPLINGS, orthogonally
 from .pointwise import Abs, Relu
 from .random_relu import directions, last_row, rows
-from .sketched import rows_only
 from .vector import Identity
 
 __all__ = ["Gated", "RandomNtk"]
@@ -226,7 +226,7 @@ class RandomNtk(FeatureMap):
         return None if self.depth > 1 else NTK(depth=1, bias=float(self.bias))
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         seed, d = seed_of(self.random_state), x.shape[1]
         total = max(int(self.n_components), LEAST)
         # What the gates of the next layer see is the first coordinates, with these factors.

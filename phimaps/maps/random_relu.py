@@ -14,6 +14,7 @@ from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import ParameterError
 from ..kernels import ArcCosine, Kernel
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
+from ..map.items import rows_only
 from ..property import (
     Bounded,
     Continuous,
@@ -29,7 +30,6 @@ from .functions import Shift
 from .jumps import Step
 from .pointwise import Abs, CRelu, Relu
 from .powers import Power
-from .sketched import rows_only
 from .vector import Identity
 
 __all__ = ["RandomRelu"]
@@ -140,7 +140,7 @@ class RandomRelu(FeatureMap):
             )
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         seed, width = seed_of(self.random_state), x.shape[1]
         layers = []
         for place in range(int(self.depth)):

@@ -15,7 +15,7 @@ from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import Continuous, LowerLipschitz, PositivelyHomogeneous, Smooth
 
-__all__ = ["Group", "SketchedDegrees", "rows_only", "shares", "spread", "widths"]
+__all__ = ["Group", "SketchedDegrees", "shares", "spread", "widths"]
 
 # (degree, width, scale): columns that sketch one degree.
 Group = tuple[int, int, float]
@@ -191,18 +191,6 @@ def _filled(like: torch.Tensor, slots: int, number: float) -> torch.Tensor:
 
 # --- how many features each degree gets --------------------------------------------------------
 SAMPLE = 64
-
-
-def rows_only(owner: FeatureMap, x: Any) -> None:
-    """Raise ShapeError where the items are not vectors."""
-    if len(x.shape) != 2:
-        name = type(owner).__name__
-        raise ShapeError(
-            f"{name} takes rows of numbers.",
-            got=f"items of shape {tuple(x.shape[1:])}",
-            need="shape (n, d)",
-            do=f"pm.{name}() @ pm.Flatten()",
-        )
 
 
 def spread(x: Any, gamma: float, degrees: Sequence[int]) -> np.ndarray:

@@ -14,13 +14,13 @@ from .. import kernels
 from ..drawn import RANDOM_STATE, Drawn, generator, seed_of
 from ..errors import DomainError
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
+from ..map.items import rows_only
 from ..property import Bounded, Continuous, Smooth
 from ..spaces import Space
 from .affine import Affine
 from .fourier import Fourier
 from .functions import Shift
 from .powers import Cos, Log
-from .sketched import rows_only
 
 __all__ = ["SkewedChi2"]
 
@@ -78,7 +78,7 @@ class SkewedChi2(FeatureMap):
         return kernels.SkewedChi2(float(self.skewedness))
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         c, d, total = float(self.skewedness), x.shape[1], int(self.n_components)
         if bool((bad := x <= -c).any()):
             row, i = (int(k) for k in torch.as_tensor(bad).nonzero()[0])

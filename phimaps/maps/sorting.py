@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..map import Fact, FeatureMap
+from ..map.items import rows_only
 from ..property import (
     Affine,
     Continuous,
@@ -24,7 +25,6 @@ from ..property import (
 from ..spaces import Box, Image, Space
 from ..spaces.boxes import Boxlike
 from ..witness import Collision
-from .radial import only_rows
 
 __all__ = ["Sort"]
 
@@ -42,7 +42,7 @@ class Sort(FeatureMap):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        only_rows(self, x)
+        rows_only(self, x.shape)
         return torch.sort(x, dim=1).values
 
     def rounds(self, on: Space) -> bool:

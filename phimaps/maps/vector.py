@@ -13,6 +13,7 @@ import torch
 from .. import property as prop
 from ..errors import InputError, ParameterError, ShapeError
 from ..map import Fact, FeatureMap, Given, show
+from ..map.items import rows_only
 from ..proof import Reason, Strength
 from ..property import (
     Bounded,
@@ -273,13 +274,7 @@ class Select(FeatureMap):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.named_columns:
             return super().forward(x)
-        if x.ndim != 2:
-            raise ShapeError(
-                "Select takes rows of numbers.",
-                got=f"items of shape {tuple(x.shape[1:])}",
-                need="shape (n, d)",
-                do="pm.Select(columns) @ pm.Flatten()",
-            )
+        rows_only(self, x.shape, do="pm.Select(columns) @ pm.Flatten()")
         return x[:, self._index(x.shape[1])]
 
     def rounds(self, on: Space) -> bool:
