@@ -50,9 +50,10 @@ class Kernel(Parametric, ABC):
     __array_ufunc__ = None
     # Whether it is defined for non-negative data only.
     positive: ClassVar[Any] = False
-    bytes: ClassVar[Any] = False
     # Whether `between` and `diagonal` take CSR arrays.
     sparse: ClassVar[Any] = False
+    # Kernels are of numbers: bytes are read as such.
+    bytes: ClassVar[Any] = False
 
     # How tightly the operator of the notation binds: 0 for a sum, 1, 2, and 3 without one.
     binds: ClassVar[int] = 3

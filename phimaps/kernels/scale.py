@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, sqrt
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +22,7 @@ __all__ = [
     "check_length",
     "check_number",
     "check_width",
+    "in_double",
     "ones",
     "scale_gamma",
     "variance",
@@ -29,12 +30,21 @@ __all__ = [
 
 # The median distance is taken over this many rows.
 SAMPLE = 1000
+# Numbers at a time in passes over the rows.
+PIECE = 2**16
+
+
+def in_double(x: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The rows in float64, in pieces that stay in a cache: new memory costs more than the sums."""
+    rows = x.detach()
+    yield from (piece.double() for piece in rows.split(max(1, PIECE // max(1, x[:1].numel()))))
 
 
 def variance(x: Any) -> float:
     """Var X over all entries of a tensor or sparse array, in float64 and in two passes."""
     if not scipy.sparse.issparse(x):
-        return float(x.detach().double().var(correction=0))
+        mean = sum(float(piece.sum()) for piece in in_double(x)) / x.numel()
+        return sum(float((piece - mean).square_().sum()) for piece in in_double(x)) / x.numel()
     count = x.shape[0] * x.shape[1]
     values = x.data.astype(np.float64)
     mean = values.sum() / count

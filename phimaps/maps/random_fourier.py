@@ -8,12 +8,15 @@ from typing import Any, final
 
 import numpy as np
 import scipy.sparse
+import torch
 from sklearn.utils._param_validation import Integral, Interval, Real, StrOptions
 
 from ..drawn import RANDOM_STATE, Drawn, seed_of
 from ..errors import ParameterError, show
 from ..kernels import RBF, Kernel
+from ..kernels.scale import in_double
 from ..map import Concat, Fact, FeatureMap, Given, Scale, pipe
+from ..map.items import rows_only
 from ..property import Bounded, Continuous, Smooth
 from ..spaces import Space
 from .affine import Affine, Diagonal
@@ -31,7 +34,6 @@ from .sampling import (
     signs,
     spectrum,
 )
-from .sketched import rows_only
 from .structured import HadamardFourier
 
 __all__ = ["RandomFourier"]
@@ -168,7 +170,7 @@ class RandomFourier(FeatureMap):
             )
 
     def close(self, x: Any, given: Given) -> FeatureMap:
-        rows_only(self, x)
+        rows_only(self, x.shape)
         d, total, seed = x.shape[1], int(self.n_components), seed_of(self.random_state)
         # A copy: the draw is repeated from what the kernel is now.
         kernel = self.estimates.closed_on(x, given.names)._snapshot()
@@ -245,10 +247,14 @@ def _center(x: Any) -> np.ndarray | None:
     """The mean of rows that lie far from 0; None where they do not, and of sparse rows."""
     if scipy.sparse.issparse(x):
         return None
-    rows = x.detach().double()
-    mean = rows.mean(0)
-    spread = rows.var(0, correction=0).sum()
-    if float((mean**2).sum()) <= OFF_CENTER**2 * float(spread):
+    total, square = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device), 0.0
+    for piece in in_double(x):
+        total += piece.sum(0)
+        square += float(torch.linalg.vector_norm(piece)) ** 2
+    mean = total / len(x)
+    far = float((mean**2).sum())
+    # What this difference loses to rounding is small beside `far`, against which it is held.
+    if far <= OFF_CENTER**2 * (square / len(x) - far):
         return None
     # As float32 has it, so that rows of both precisions are moved alike.
     return mean.float().double().cpu().numpy()
