@@ -17,8 +17,9 @@ from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
 from ..proof import Reason, Strength
 from ..spaces import Space
-from .conv import Conv2d, sliding
+from .conv import sliding
 from .images import ImageMap, Window, pair
+from .patches import Whitening, contrast, layer, patches
 
 __all__ = ["PatchPCAConv2d", "RandomConv2d"]
 
@@ -27,13 +28,21 @@ _COUNT = Range(Integral, 1, None, closed="left")
 _MODE = [StrOptions({"zeros", "circular"})]
 
 
-def _affine() -> Iterator[Fact]:
+_PART = [Range(Real, 0, None, closed="neither")]
+
+
+def _known(normalized: bool) -> Iterator[Fact]:
+    if normalized:
+        yield prop.Continuous, "ε > 0 keeps the standard deviations away from 0"
+        return
     yield prop.Affine, Reason("w * x + b for every choice of filters", Strength.DEFINITION)
 
 
 @final
 class RandomConv2d(ImageMap):
     """x ↦ w * x + b with gaussian filters of mean 0 and norm 1; open.
+
+    With `normalize` and `whiten` the filters see patches of equal contrast, and whitened ones.
 
     Parameters
     ----------
@@ -47,6 +56,19 @@ class RandomConv2d(ImageMap):
         Seed; with None every binding draws afresh.
     in_shape : tuple of int, optional
         As in `Conv2d`.
+    normalize : bool, default False
+        Whether the closed map brings each patch to mean 0 and to standard deviation 1, up to
+        `eps_norm`, before the filters see it: `NormalizedConv2d`.
+    whiten : bool, default False
+        Whether the patches are then whitened: their mean taken off, and multiplied by
+        (C + ρI)^(-1/2) for the covariance C of the patches of the data (ZCA). It is part of the
+        filters, which then have no norm of 1, and of the biases.
+    eps_norm : float, default 0.1
+        The ε added to the variance of a patch, as a part of the mean variance of the patches.
+    eps_zca : float, default 0.1
+        The ρ, as a part of the mean eigenvalue of C.
+    max_patches : int, default 100000
+        Beyond this number, that many patches are drawn at random.
 
     Notes
     -----
@@ -72,12 +94,22 @@ class RandomConv2d(ImageMap):
     bias_scale: float = 0.0
     random_state: int | None = 0
     in_shape: Any = None
+    normalize: bool = False
+    whiten: bool = False
+    eps_norm: float = 0.1
+    eps_zca: float = 0.1
+    max_patches: int = 100_000
 
     _parameter_constraints = {
         "n_filters": [_COUNT],
         "padding_mode": _MODE,
         "bias_scale": [Range(Real, 0, None, closed="left")],
         "random_state": _SEED,
+        "normalize": ["boolean"],
+        "whiten": ["boolean"],
+        "eps_norm": _PART,
+        "eps_zca": _PART,
+        "max_patches": [_COUNT],
     }
 
     @property
@@ -98,10 +130,18 @@ class RandomConv2d(ImageMap):
             weight -= weight.mean(axis=(1, 2, 3), keepdims=True)
         weight /= np.sqrt((weight**2).sum(axis=(1, 2, 3), keepdims=True))
         bias = self.bias_scale * rng.standard_normal(self.n_filters) if self.bias_scale else None
-        return _closed(self, weight, bias)
+        weight, eps = weight.reshape(self.n_filters, -1), None
+        if self.normalize or self.whiten:
+            rows = patches(self.window(), self.images(x), self.max_patches, rng)
+            if self.normalize:
+                rows, eps = contrast(rows, self.eps_norm)
+            if self.whiten:
+                weight, shift = Whitening.of(rows, self.eps_zca).filters(weight)
+                bias = shift if bias is None else shift + bias
+        return layer(self, c, weight, bias, eps)
 
     def facts(self, on: Space) -> Iterator[Fact]:
-        yield from _affine()
+        yield from _known(self.normalize)
 
     @classmethod
     def example(cls) -> FeatureMap:
@@ -124,8 +164,8 @@ class PatchPCAConv2d(ImageMap):
         As in `Conv2d`.
     normalize : bool, default True
         Whether the patches that the components are learned from are first brought to mean 0 and to
-        standard deviation 1, up to a tenth of the mean variance that keeps flat patches flat. All
-        components but the last then have mean 0.
+        standard deviation 1, up to `eps_norm` that keeps flat patches flat. All components but the
+        last then have mean 0.
     paired : bool, default False
         Whether each filter w is followed by -w, so that a `Relu` does what a `CRelu` would.
     max_patches : int, default 100000
@@ -134,6 +174,16 @@ class PatchPCAConv2d(ImageMap):
         Seed of that draw.
     in_shape : tuple of int, optional
         As in `Conv2d`.
+    contrast : bool, default False
+        Whether the closed map does the same to each patch that it sees, before the filters:
+        `NormalizedConv2d`. The components are then learned so, whatever `normalize`.
+    whiten : bool, default False
+        Whether the features are whitened: the mean patch is taken off, and each component divided
+        by √(λ + ρ), for λ the variance along it.
+    eps_norm : float, default 0.1
+        The ε added to the variance of a patch, as a part of the mean variance of the patches.
+    eps_zca : float, default 0.1
+        The ρ, as a part of the mean variance along all components.
 
     Raises
     ------
@@ -163,6 +213,10 @@ class PatchPCAConv2d(ImageMap):
     max_patches: int = 100_000
     random_state: int | None = 0
     in_shape: Any = None
+    contrast: bool = False
+    whiten: bool = False
+    eps_norm: float = 0.1
+    eps_zca: float = 0.1
 
     _parameter_constraints = {
         "n_filters": [_COUNT, None],
@@ -171,6 +225,10 @@ class PatchPCAConv2d(ImageMap):
         "paired": ["boolean"],
         "max_patches": [_COUNT],
         "random_state": _SEED,
+        "contrast": ["boolean"],
+        "whiten": ["boolean"],
+        "eps_norm": _PART,
+        "eps_zca": _PART,
     }
 
     @property
@@ -196,49 +254,32 @@ class PatchPCAConv2d(ImageMap):
     def close(self, x: torch.Tensor, given: Given) -> FeatureMap:
         c = self.image_shape(x.shape[1:])[0]
         count = self.channels_out(c) // (2 if self.paired else 1)
-        patches = self._patches(self.images(x).detach().cpu().numpy())
-        if self.normalize:
-            patches = patches - patches.mean(axis=1, keepdims=True)
-            var = (patches**2).mean(axis=1, keepdims=True)
-            spread = np.sqrt(var + 0.1 * var.mean())
-            patches = patches / np.where(spread > 0, spread, 1.0)
-        patches = patches - patches.mean(axis=0)
-        components = np.linalg.eigh(patches.T @ patches)[1].T[::-1][:count]
+        rng = np.random.default_rng(self.random_state)
+        rows, eps = patches(self.window(), self.images(x), self.max_patches, rng), None
+        if self.normalize or self.contrast:
+            rows, eps = contrast(rows, self.eps_norm)
+        mean = rows.mean(axis=0)
+        values, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
+        components, values = vectors.T[::-1][:count], np.maximum(values, 0.0) / len(rows)
         # An eigenvector has two signs: the last of the greatest entries is made positive. Entries
         # that are equal but for rounding are told apart by their places alone.
         size = np.abs(components)
         great = size >= size.max(axis=1, keepdims=True) * (1 - 1e-6)
         lead = great.shape[1] - 1 - great[:, ::-1].argmax(axis=1)
         sign = np.sign(components[np.arange(count), lead])
-        weight = (components * sign[:, None]).reshape(count, c, *pair(self, "kernel_size", 1))
+        weight, bias = components * sign[:, None], None
+        if self.whiten:
+            ridge = self.eps_zca * float(values.mean()) or 1.0
+            weight = weight / np.sqrt(values[::-1][:count] + ridge)[:, None]
+            bias = -weight @ mean
         if self.paired:
-            weight = np.stack((weight, -weight), axis=1).reshape(2 * count, *weight.shape[1:])
-        return _closed(self, np.ascontiguousarray(weight), None)
-
-    def _patches(self, images: np.ndarray) -> np.ndarray:
-        n, c, h, w = images.shape
-        seen = self.window().grid((h, w))
-        total = n * len(seen)
-        chosen = np.arange(total)
-        if total > self.max_patches:
-            rng = np.random.default_rng(self.random_state)
-            chosen = rng.choice(total, self.max_patches, replace=False, shuffle=False)
-        item, place = np.divmod(chosen, len(seen))
-        # The padding has the index -1, which is the column of zeros at the end.
-        flat = np.pad(images.reshape(n, c, h * w).astype(np.float64), ((0, 0), (0, 0), (0, 1)))
-        return (
-            flat.transpose(0, 2, 1)[item[:, None], seen[place]]
-            .swapaxes(1, 2)
-            .reshape(len(chosen), -1)
-        )
+            weight = np.stack((weight, -weight), axis=1).reshape(2 * count, -1)
+            bias = None if bias is None else np.stack((bias, -bias), axis=1).ravel()
+        return layer(self, c, weight, bias, eps if self.contrast else None)
 
     def facts(self, on: Space) -> Iterator[Fact]:
-        yield from _affine()
+        yield from _known(self.contrast)
 
     @classmethod
     def example(cls) -> FeatureMap:
         return cls(n_filters=2, kernel_size=(1, 3), padding="same", in_shape=(1, 1, -1))
-
-
-def _closed(owner: Any, weight: np.ndarray, bias: np.ndarray | None) -> Conv2d:
-    return Conv2d(weight, bias, owner.stride, owner.padding, owner.padding_mode, owner.in_shape)
