@@ -107,7 +107,8 @@ def forget() -> None:
 @contextmanager
 def pass_of(rows: int) -> Iterator[None]:
     """Tell `through` how many rows there are in all, while they come chunk by chunk."""
-    token = _rows_in_pass.set(rows)
+    # A pass over a batch is a part of that over all batches.
+    token = _rows_in_pass.set(max(rows, _rows_in_pass.get() or 0))
     try:
         yield
     finally:

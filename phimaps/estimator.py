@@ -19,6 +19,7 @@ from sklearn.base import TransformerMixin
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import _check_feature_names_in
 
+from .batches import gathered, in_batches, streamed
 from .errors import InputError, UnboundError, show
 from .ingest import read
 from .parameters import SEEN, Parametric
@@ -84,7 +85,8 @@ class Estimator(TransformerMixin, Parametric, ABC):
         Parameters
         ----------
         X : array, data frame, sparse matrix or tensor of shape (n, d) or (n, *shape)
-            The data; finite.
+            The data; finite. Or a data set or loader of torch, with or without labels: a closed map
+            reads its first batch, an open one gathers all of it.
         y : array-like, optional
             Ignored, except by maps that wrap a supervised transformer.
 
@@ -109,7 +111,7 @@ class Estimator(TransformerMixin, Parametric, ABC):
         # Whatever is refused is refused by a copy, so that nothing changes before all is well.
         probe = self._shallow_copy()
         probe.check_parameters()
-        rows = read(probe, X, reset=True)
+        rows = read(probe, gathered(X, whole=not self.closed), reset=True)
         data = rows.data.detach() if isinstance(rows.data, torch.Tensor) else rows.data
         closed = probe.bound(data, Given(rows.names, y, params))
         # Shapes that do not fit show on one row.
@@ -162,6 +164,7 @@ class Estimator(TransformerMixin, Parametric, ABC):
         Parameters
         ----------
         X : array, data frame, sparse matrix or tensor of shape (n, d) or (n, *shape)
+            Or a data set or loader of torch, which is read batch by batch.
         out : ndarray or memmap of shape (n, d_out), optional
             Where to write the features: of the dtype of the result, with rows that lie one after
             the other in memory, apart from X. Memory that was used before is faster than new
@@ -171,7 +174,7 @@ class Estimator(TransformerMixin, Parametric, ABC):
         -------
         ndarray of shape (n, d_out)
             `out`, or a new array: float32 for float32 input, else float64; or what ``set_output``
-            asked for. It shares no memory with X.
+            asked for; float32 for bytes where the map takes them. It shares no memory with X.
 
         Raises
         ------
@@ -179,6 +182,9 @@ class Estimator(TransformerMixin, Parametric, ABC):
             When `out` cannot hold the features; nothing is written then.
         """
         closed = self._fitted()
+        if in_batches(X):
+            features = streamed(self, closed, X, out)
+            return out if out is not None else features.reshape(len(features), -1)
         rows = read(self, X, reset=False)
         values = apply(closed, rows.data, device=device_of(closed), out=out)
         return out if out is not None else values.flatten(1).detach().cpu().numpy()
@@ -201,6 +207,8 @@ class Estimator(TransformerMixin, Parametric, ABC):
             plain = x.ndim > 1 and x.is_floating_point()
             return closed.forward(x if plain else read(self, x, reset=False).data)
         closed = self._fitted()
+        if in_batches(x):
+            return streamed(self, closed, x)
         rows = read(self, x, reset=False)
         return apply(closed, rows.data, device=device_of(closed)).detach().cpu().numpy()
 

@@ -16,7 +16,18 @@ from .cache import pass_of
 from .config import get_config
 from .errors import DomainError, InputError, InputTypeError, ShapeError, show
 
-__all__ = ["apply", "as_tensor", "cached_rows", "carry", "dense", "dense_pieces", "device_of"]
+__all__ = [
+    "apply",
+    "as_tensor",
+    "cached_rows",
+    "carry",
+    "check_out",
+    "dense",
+    "dense_pieces",
+    "device_of",
+    "moved",
+    "report",
+]
 
 # What the steps of a map hand on stays in a processor's cache in chunks of this many bytes: twice
 # as fast as chunks that do not fit.
@@ -49,7 +60,11 @@ def device_of(closed: Any) -> torch.device | None:
 
 
 def apply(
-    closed: Any, data: Any, device: torch.device | None = None, out: Any = None
+    closed: Any,
+    data: Any,
+    device: torch.device | None = None,
+    out: Any = None,
+    shape: tuple[int, ...] | None = None,
 ) -> torch.Tensor:
     """φ on every row, without gradients; the result shares no memory with the data.
 
@@ -62,6 +77,8 @@ def apply(
         Where to evaluate; the result comes back to where the data are.
     out : ndarray of shape (n, d_out), optional
         Where to write the features; see `phimaps.FeatureMap.transform`.
+    shape : tuple of int, optional
+        That of the features of a row, where it is known.
 
     Returns
     -------
@@ -73,7 +90,7 @@ def apply(
     dtype = data.dtype if isinstance(data, torch.Tensor) else DTYPES[data.dtype.type]
     dtype = GIVEN.get(dtype, dtype)
     with torch.no_grad(), pass_of(n):
-        first, shape = None, closed.gives
+        first, shape = None, shape or closed.gives
         if shape is None:
             first = _evaluate(closed, data[:1], device)
             shape = tuple(first.shape[1:])
@@ -86,14 +103,19 @@ def apply(
             return values.copy_(first)
         settings = get_config()
         step = _step(closed, data, prod(shape) * dtype.itemsize, device or home)
-        for start in range(0, n, step):
+        begin = 0
+        if first is not None and closed.bytes:
+            # A forward pass of a network costs too much to make it twice.
+            values[:1].copy_(first)
+            begin = 1
+        for start in range(begin, n, step):
             stop = min(start + step, n)
             try:
                 _write(closed, data[start:stop], values[start:stop], device)
             except DomainError as error:
-                raise _moved(error, start) from None
+                raise moved(error, start) from None
             if step < n:
-                _report(settings["progress"], stop, n)
+                report(settings["progress"], stop, n)
     return values
 
 
@@ -195,7 +217,7 @@ def dense(value: Any) -> torch.Tensor:
     return torch.from_numpy(value.toarray()) if scipy.sparse.issparse(value) else value
 
 
-def _moved(error: DomainError, start: int) -> DomainError:
+def moved(error: Any, start: int) -> Any:
     """The error with rows numbered as in the whole of the data, not as in the chunk."""
     lines = [
         re.sub(r"\b([Rr]ow) (\d+)", lambda found: f"{found[1]} {int(found[2]) + start}", text)
@@ -240,7 +262,8 @@ def as_tensor(chunk: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(chunk)
 
 
-def _report(progress: Any, done: int, total: int) -> None:
+def report(progress: Any, done: int, total: int) -> None:
+    """Tell of progress as the setting ``progress`` asks it."""
     if callable(progress):
         progress(done, total)
     elif progress:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
+from ..batches import gathered
 from ..ingest import read
 from ..parameters import SEEN
 from ..rows import apply, as_tensor, device_of
@@ -83,7 +84,7 @@ class OnePass(FeatureMap):
         state = None if whole else vars(self).get("state_")
         if state is not None:
             probe.__dict__.update({k: v for k, v in vars(self).items() if k in SEEN})
-        rows = read(probe, X, reset=state is None)
+        rows = read(probe, gathered(X, whole=True), reset=state is None)
         data = as_tensor(rows.data) if isinstance(rows.data, np.ndarray) else rows.data
         data = data.detach() if hasattr(data, "detach") else data
         given = Given(rows.names, y, params)
