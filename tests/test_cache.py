@@ -1,10 +1,14 @@
 """Rows are computed once: in a call, across clones, folds and threads; memory is bounded."""
 
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 import phimaps as pm
 from phimaps import cache
@@ -148,3 +152,65 @@ def test_the_store_counts_right_when_many_threads_write():
     assert store.held == 20 * (ENTRY + 40)
     store.clear()
     assert store.held == 0
+
+
+class Seen(torch.nn.Module):
+    """A small network that counts how often it is asked for each picture, in whatever copy."""
+
+    count: Counter = Counter()
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = torch.nn.Conv2d(1, 3, 3)
+        self.bn = torch.nn.BatchNorm2d(3)
+        self.head = torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        Seen.count.update(row.numpy().tobytes() for row in x.detach())
+        return self.head(self.bn(self.conv(x)).relu().mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def pictures(rng):
+    Seen.count.clear()
+    return rng.integers(0, 256, (30, 1, 6, 6)).astype(np.uint8), np.arange(30) % 2
+
+
+def asked(X):
+    """How often each picture of X was computed."""
+    return [Seen.count[(row[None].astype(np.float32) / 255)[0].tobytes()] for row in X]
+
+
+@pytest.mark.parametrize("layer", ["bn", "head", ""])
+@pytest.mark.parametrize("deep", [False, True], ids=["step", "composite"])
+def test_a_grid_search_computes_each_picture_once(layer, deep, pictures):
+    X, y = pictures
+    phi = pm.from_torch(Seen(), layer=layer)
+    phi = pm.Standardize() @ pm.Flatten() @ phi if deep else phi
+    model = make_pipeline(phi, RidgeClassifier())
+    grid = {"ridgeclassifier__alpha": [0.01, 0.1, 1, 10]}
+    search = GridSearchCV(model, grid, cv=3).fit(X, y)
+    search.predict(X[::-1])
+    assert asked(X) == [1] * 30
+    with pm.config_context(cache_bytes=0):
+        search.predict(X)
+    assert asked(X) == [2] * 30
+
+
+def test_what_is_kept_is_what_would_be_computed(pictures):
+    X, _ = pictures
+    one, other = (pm.from_torch(Seen(), layer=name) for name in ("bn", "conv"))
+    first = one.fit(X).transform(X[:20]), other.fit(X).transform(X[:20])
+    again = one.transform(X), other.transform(X)
+    with pm.config_context(cache_bytes=0):
+        fresh = one.transform(X), other.transform(X)
+    for a, b, c in zip(first, again, fresh, strict=True):
+        np.testing.assert_array_equal(a, b[:20])
+        # Rounding depends on how many rows are computed together.
+        np.testing.assert_allclose(b, c, rtol=1e-5, atol=1e-5)
+    changed = Seen()
+    with torch.no_grad():
+        changed.bn.bias += 1
+    after = pm.from_torch(changed, layer="bn").fit(X).transform(X)
+    np.testing.assert_allclose(after, fresh[0] + 1, rtol=1e-5, atol=1e-5)
