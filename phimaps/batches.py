@@ -193,14 +193,10 @@ def gathered(X: Any, whole: bool) -> Any:
 def _empty(X: Any) -> InputError:
     return InputError(
         "Found no rows: a minimum of 1 is required.",
-        got=f"X={_brief(X)} without items",
+        got=f"{type(X).__name__} without items",
         need="at least one row",
         do="pass data that are not empty",
     )
-
-
-def _brief(X: Any) -> str:
-    return f"a {type(X).__name__}"
 
 
 def streamed(owner: Any, closed: Any, X: Any, out: Any = None) -> np.ndarray:
@@ -276,7 +272,7 @@ def _other_length(rows: int, room: int) -> ShapeError:
         + (f"{rows} rows or more." if rows > room else f"{rows} rows."),
         got=f"out with {room} rows",
         need="as many rows as X has",
-        do="leave out away where the number of rows is not known",
+        do="transform(X) without out, where the number of rows is not known",
     )
 
 

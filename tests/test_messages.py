@@ -21,6 +21,7 @@ from sklearn.gaussian_process import kernels as gp
 import phimaps as pm
 from phimaps.drawn import Drawn, _again, normal
 from phimaps.estimator import Estimator
+from phimaps.maps import precision
 
 TEXTS = Path(__file__).with_name("messages.txt")
 
@@ -513,6 +514,51 @@ TABLE |= {
     "patches of nothing": lambda: pm.cnn.top_patches(edges, 3, 0),
     "patches of rows": lambda: pm.cnn.top_patches(edges, [np.ones(3)], 0),
     "patches of NaN": lambda: pm.cnn.top_patches(pm.from_function(lambda x: x / 0 * 0), grey, 0),
+}
+
+
+class Items(torch.utils.data.Dataset):
+    def __init__(self, *items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+class Flowing(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(X)
+
+
+def computed_in(name, instructions, factor):
+    with (
+        patch.object(precision, "_has_instructions", lambda dtype: instructions),
+        patch.object(precision, "_times_as_long", lambda dtype: factor),
+    ):
+        precision.computing(name, torch.device("cpu"))
+
+
+TABLE |= {
+    "bad cache size": lambda: pm.set_config(cache_bytes=-1),
+    "no such precision": lambda: precision.computing("half", torch.device("cpu")),
+    "a precision without instructions": lambda: computed_in("bfloat16", False, 0.5),
+    "a precision that is slower": lambda: computed_in("float16", True, 25.0),
+    "a precision of an unknown device": lambda: precision.computing(
+        "bfloat16", torch.device("meta")
+    ),
+    "items of two shapes": lambda: pm.Standardize().fit(Items(X[0], X[0, :2])),
+    "batches of two shapes": lambda: pm.Standardize().fit(
+        torch.utils.data.DataLoader(Items(X, X[:, :2]), batch_size=None)
+    ),
+    "an item without numbers": lambda: fitted().transform(Items(("cat.jpg", 1))),
+    "an item with other names": lambda: fitted().transform(Items({"pixels": X[0], "label": 1})),
+    "a data set without items": lambda: fitted().transform(Items()),
+    "a data set of NaN": lambda: fitted().transform(Items(*missing)),
+    "too many rows for an output": lambda: fitted().transform(Flowing(), out=np.zeros((3, 3))),
+    "too few rows for an output": lambda: fitted().transform(Flowing(), out=np.zeros((9, 3))),
 }
 
 
