@@ -54,6 +54,9 @@ def device_of(closed: Any) -> torch.device | None:
             return value.device if value.device.type != "cpu" else None
         if isinstance(value, tuple | list):
             pending.extend(value)
+        elif callable(getattr(value, "tensors", None)):
+            # The tensors of a module live together.
+            pending.extend(list(value.tensors().values())[:1])
         elif hasattr(value, "get_params"):
             pending.extend(v for k, v in vars(value).items() if not k.endswith("_"))
     return None

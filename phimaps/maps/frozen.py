@@ -57,7 +57,9 @@ class Frozen:
         # Tensors that stand for the module's own, by name.
         self.state: dict[str, torch.Tensor] = {}
         try:
-            self.module = copy.deepcopy(module)
+            # What is made in inference mode has no gradient afterwards.
+            with torch.inference_mode(False):
+                self.module = copy.deepcopy(module)
         except Exception:
             # Handles on files, locks, tensors inside a graph: torch itself cannot copy these.
             self.module, self.private = module, False
@@ -125,10 +127,12 @@ class Frozen:
         """The tensors on the device and of the dtype of `like`."""
         key = (like.dtype, like.device)
         if key not in self._cast:
-            moved = {
-                k: v.to(device=like.device, dtype=like.dtype if v.is_floating_point() else v.dtype)
-                for k, v in self.tensors().items()
-            }
+            kind = {True: like.dtype, False: None}
+            with torch.inference_mode(False):
+                moved = {
+                    k: v.to(device=like.device, dtype=kind[v.is_floating_point()])
+                    for k, v in self.tensors().items()
+                }
             if self.trained:
                 return moved
             self._cast[key] = moved
@@ -137,9 +141,9 @@ class Frozen:
     # --- values --------------------------------------------------------------------------------
     def with_tensors(self, changed: dict[str, torch.Tensor]) -> Frozen:
         """A handle on the same module with other tensors, which may be in a graph."""
-        twin = copy.copy(self)
+        twin = Frozen.__new__(Frozen)
+        twin.module, twin.private, twin._digest = self.module, self.private, None
         twin.state = self.state | changed
-        twin._digest = None
         twin._prepare()
         # The module is shared, and calls exchange its tensors.
         twin._lock = self._lock

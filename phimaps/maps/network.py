@@ -16,6 +16,7 @@ from .frozen import Frozen
 from .pictures import arranged, check_pictures, explained, normalised, scaled
 from .places import Place, place_of
 from .pooled import check_pool, feature_names, pooled
+from .precision import PRECISIONS, computing
 from .taken import Survey, survey, take
 from .translate import known_module
 
@@ -60,8 +61,8 @@ class Network(FeatureMap):
         One number for each channel; images are normalised to (x - mean) / std.
     in_shape : tuple of int, optional
         (channels, height, width), to read rows as images.
-    precision : optional
-        In which floating-point numbers the module computes.
+    precision : {None, "float32", "bfloat16", "float16"}
+        In which floating-point numbers convolutions and products are computed.
 
     Examples
     --------
@@ -107,6 +108,9 @@ class Network(FeatureMap):
                 need="an int >= 0; the first call is 0",
                 do="call=0",
             )
+        if self.precision not in PRECISIONS:
+            # Whether a device is made for one that exists shows where it computes.
+            computing(self.precision, torch.device("cpu"))
         check_pool("Network", self.pool)
         check_pictures("Network", self.mean, self.std, self.in_shape)
         self.places()
@@ -143,13 +147,18 @@ class Network(FeatureMap):
             return rows_kept(self, x, value)
         if not _undisturbed():
             return self._features(x, False)
-        return through(self.content_key(), x, lambda rows: self._features(rows, True))
+        return self._known(x, None)
 
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
         if self.whole or not _undisturbed():
             super().write(x, out)
-            return
-        through(self.content_key(), x, lambda rows: self._features(rows, True), out)
+        else:
+            self._known(x, out)
+
+    def _known(self, x: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
+        # What is kept must serve outside inference mode too.
+        with torch.inference_mode(False), torch.no_grad():
+            return through(self.content_key(), x, lambda rows: self._features(rows, True), out)
 
     def _features(self, x: torch.Tensor, fast: bool) -> torch.Tensor:
         images, places = self._images(x), self.places()
@@ -157,7 +166,7 @@ class Network(FeatureMap):
         for place, value in zip(places, values, strict=True):
             if value.shape[:1] != x.shape[:1]:
                 raise ShapeError(
-                    f"The layer {str(place)!r} does not give one value for each row.",
+                    f"What {place.title} returns has not one value for each row.",
                     got=f"shape {tuple(value.shape)} for {x.shape[0]} rows",
                     need="a layer whose first dimension is that of the input",
                     do="a layer before the rows are joined or split",
@@ -170,11 +179,16 @@ class Network(FeatureMap):
 
     def _taken(self, images: torch.Tensor, places: list[Place], fast: bool) -> list[torch.Tensor]:
         def run(call: Any, module: Any) -> list[torch.Tensor]:
-            # A copy, as modules may write over what they are given.
-            return take(call, module, images.clone(), places, self._pooled)
+            with computing(self.precision, images.device):
+                return take(call, module, images, places, pool, hints)
+
+        def pool(value: torch.Tensor) -> torch.Tensor:
+            return pooled(value.to(images.dtype), self.pool)
 
         handle = self.module
-        faster = handle.faster(tuple(places), {p.layer for p in places}, images) if fast else None
+        hints = handle.memo.setdefault("hints", {})
+        part, keep = (tuple(places), self.precision), {p.layer for p in places}
+        faster = handle.faster(part, keep, images) if fast else None
         try:
             if faster is not None:
                 return faster(lambda module: run(module, module))
@@ -184,9 +198,6 @@ class Network(FeatureMap):
         except Exception as error:
             used = handle.module if faster is None or faster.module is None else faster.module
             raise explained(error, used, images) from error
-
-    def _pooled(self, value: torch.Tensor) -> torch.Tensor:
-        return pooled(value, self.pool)
 
     def _images(self, x: torch.Tensor) -> torch.Tensor:
         images = arranged(scaled(x, self.mean), self.module, self.in_shape)
@@ -217,7 +228,10 @@ class Network(FeatureMap):
                 with torch.no_grad():
                     images = self._images(torch.zeros((1, *shape)))
                     self._cache[key] = self.module.run(
-                        lambda call, m: survey(call, m, images, places, self._pooled), images
+                        lambda call, m: survey(
+                            call, m, images, places, lambda value: pooled(value, self.pool)
+                        ),
+                        images,
                     )
             except Exception:
                 # What a module does may depend on the numbers; those of X will show.
@@ -318,8 +332,8 @@ def from_torch(
         from the module's ``pretrained_cfg``, with a warning, where it has one.
     in_shape : tuple of int, optional
         (channels, height, width), to read rows of numbers as images.
-    precision : optional
-        In which floating-point numbers to compute.
+    precision : {None, "float32", "bfloat16", "float16"}
+        In which floating-point numbers to compute; refused where the hardware gains nothing by it.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import InputError, ParameterError, PhimapsError, ShapeError, show
 from .frozen import Frozen
+from .tap import unwatched
 
 __all__ = ["arranged", "check_pictures", "explained", "normalised", "scaled"]
 
@@ -62,9 +63,12 @@ def scaled(x: torch.Tensor, mean: Any) -> torch.Tensor:
         return x.to(torch.float32) / 255
     # Whoever gives a mean above 1 means such numbers.
     large = mean is not None and float(np.max(np.abs(np.asarray(mean)))) > 1
-    if x.ndim > 3 and not large and x.numel() and float(x.detach().amax()) > UNSCALED:
+    # Who follows what the map reads is not to follow this.
+    with unwatched():
+        highest = float(x.detach().amax()) if x.ndim > 3 and not large and x.numel() else 0.0
+    if highest > UNSCALED:
         warnings.warn(
-            f"The images have values up to {float(x.detach().amax()):g}: networks are trained on "
+            f"The images have values up to {highest:g}: networks are trained on "
             "numbers from 0 to 1, before normalisation. Divide by 255, or pass the bytes (uint8).",
             UserWarning,
             stacklevel=2,
@@ -187,9 +191,10 @@ def _first_convolution(x: torch.Tensor, handle: Frozen) -> tuple[int, tuple[int,
             for each in handles:
                 each.remove()
 
-    example = x[:1].detach().clone()
+    # Of no image of the caller's, each of which is computed once.
+    example = torch.zeros_like(x[:1])
     try:
-        with torch.no_grad():
+        with torch.no_grad(), unwatched():
             handle.run(run, example)
     except _Found as found:
         part, args = found.args

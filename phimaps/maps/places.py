@@ -31,6 +31,11 @@ class Place:
     call: int = 0
     stage: str | None = None
 
+    @property
+    def title(self) -> str:
+        """What a message calls it."""
+        return f"the layer {str(self)!r}" if self.layer else "the module"
+
     def __str__(self) -> str:
         return f"{self.layer}@{self.call}" if self.call else self.layer
 

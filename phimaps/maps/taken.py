@@ -6,7 +6,7 @@ import threading
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -62,6 +62,7 @@ def take(
     x: torch.Tensor,
     places: Sequence[Place],
     pool: Pool,
+    hints: dict[Place, int],
 ) -> list[torch.Tensor]:
     """The pooled values at the places, by one forward pass that ends where all are there.
 
@@ -76,6 +77,9 @@ def take(
         All different.
     pool : callable
         Applied to each value at once.
+    hints : dict of int
+        Which activation inside a layer its result came out of the last time, so that the inputs of
+        the others need not be kept; what is found is entered.
 
     Raises
     ------
@@ -84,10 +88,15 @@ def take(
     """
     if all(p.stage is None for p in places):
         return _Returned(places, pool).of(call, module, x)
-    taken = _Activated(places, pool)
-    with watching(module, taken.see, taken.ended, taken.use):
-        call(x)
-    return taken.values()
+    first = _activated(call, module, x, places, pool, {p.layer for p in places}, hints)
+    try:
+        value = first.values()
+    except PhimapsError:
+        # Without hints, and with all modules watched, so that a message names those that matter.
+        first = _activated(call, module, x, places, pool, None)
+        value = first.values()
+    hints.update({p: w.which for p, w in first.found.items() if w.which is not None})
+    return value
 
 
 def survey(
@@ -98,9 +107,7 @@ def survey(
     pool: Pool,
 ) -> Survey:
     """What one pass shows of the places; parameters as in `take`."""
-    taken = _Activated(places, pool)
-    with watching(module, taken.see, taken.ended, taken.use):
-        call(x)
+    taken = _activated(call, module, x, places, pool, None)
     shapes = [tuple(v.shape[1:]) for v in taken.values(warn=False)]
     parts = dict(module.named_modules())
     stages = []
@@ -108,6 +115,22 @@ def survey(
         linear = isinstance(parts[place.layer], _LINEAR)
         stages.append(place.stage or taken.found[place].stage or ("pre" if linear else None))
     return Survey(shapes, stages, taken.widest)
+
+
+def _activated(
+    call: Callable[[torch.Tensor], Any],
+    module: nn.Module,
+    x: torch.Tensor,
+    places: Sequence[Place],
+    pool: Pool,
+    only: Collection[str] | None,
+    hints: dict[Place, int] | None = None,
+) -> _Activated:
+    taken = _Activated(places, pool, hints or {})
+    with watching(module, taken.see, taken.ended, taken.use, only):
+        # A copy, as modules may write over what they are given.
+        call(x.clone())
+    return taken
 
 
 @final
@@ -133,7 +156,7 @@ class _Returned:
                         lambda m, args, out, name=name: self.returned(name, out)  # type: ignore[misc]
                     )
                 )
-            call(x)
+            call(x.clone())
         except _Done:
             pass
         finally:
@@ -172,6 +195,10 @@ class _Wanted:
     def __init__(self, place: Place):
         self.place = place
         self.z: Event | None = None
+        # How many activations there were inside, and the one that the result came out of.
+        self.inside = 0
+        self.order: dict[int, int] = {}
+        self.which: int | None = None
         # By the number of an activation's result: that result, and what went in.
         self.inputs: dict[int, tuple[weakref.ref[torch.Tensor], Event]] = {}
         # The number of the event whose value must go into an activation next.
@@ -184,8 +211,8 @@ class _Wanted:
 class _Activated:
     """The two sides of the activations that belong to layers."""
 
-    def __init__(self, places: Sequence[Place], pool: Pool):
-        self.places, self.pool = places, pool
+    def __init__(self, places: Sequence[Place], pool: Pool, hints: dict[Place, int]):
+        self.places, self.pool, self.hints = places, pool, hints
         self.found = {p: _Wanted(p) for p in places}
         self.pending = list(self.found.values())
         self.held: dict[Place, Event | torch.Tensor] = {}
@@ -205,8 +232,9 @@ class _Activated:
             self.activations[event.number] = event.function, event.layer, unnamed
         elif event.kind == "out":
             self.calls[event.layer] += 1
-            if isinstance(event.value, torch.Tensor) and event.value.ndim:
-                self.widest = max(self.widest, event.value[:1].numel())
+            if isinstance(event.value, torch.Tensor) and event.value.numel():
+                value = event.value
+                self.widest = max(self.widest, value.numel() // (value.shape or (1,))[0])
         for wanted in list(self.pending):
             {"z": self._goes_in, "a": self._comes_out, "out": self._returned}[event.kind](
                 wanted, event
@@ -215,7 +243,10 @@ class _Activated:
     def _goes_in(self, wanted: _Wanted, event: Event) -> None:
         place = wanted.place
         if place.stage == "pre" and (place.layer, place.call) in event.running:
-            wanted.z = event
+            wanted.order[event.number + 1] = wanted.inside
+            if self.hints.get(place, wanted.inside) == wanted.inside:
+                wanted.z = event
+            wanted.inside += 1
         if wanted.origin is not None and event.source == wanted.origin:
             wanted.began = event.number
 
@@ -238,6 +269,7 @@ class _Activated:
         wanted.stage = None if source is None else "post"
         if place.stage == "pre" and source is not None:
             if source in wanted.inputs:
+                wanted.which = wanted.order[source]
                 self._take(wanted, wanted.inputs[source][1], source)
             else:
                 self.error = _handed_on(place, *self.activations[source][:2])
@@ -271,7 +303,7 @@ class _Activated:
             raise _not_reached(wanted.place, self.calls[wanted.place.layer])
         for function, place in self.unnamed.items() if warn else ():
             warnings.warn(
-                f"The activation of the layer {str(place)!r} is no ReLU by name: it is computed by "
+                f"The activation of {place.title} is no ReLU by name: it is computed by "
                 f"{function}, which comes to max(z, 0).",
                 UserWarning,
                 stacklevel=2,
@@ -281,6 +313,10 @@ class _Activated:
 
 
 # --- the four lines ---------------------------------------------------------------------------
+def _start(place: Place) -> str:
+    return place.title[0].upper() + place.title[1:]
+
+
 def _asked(place: Place) -> str:
     stage = "" if place.stage is None else f", stage={place.stage!r}"
     return f"layer={place.layer!r}{f', call={place.call}' if place.call else ''}{stage}"
@@ -306,7 +342,7 @@ def _no_tensor(place: Place, value: Any) -> PhimapsError:
     inside = isinstance(value, tuple | list)
     shown = f"{type(value).__name__} of {len(value)}" if inside else type(value).__name__
     return OperandError(
-        f"The layer {str(place)!r} does not return a tensor.",
+        f"{_start(place)} does not return a tensor.",
         got=f"a {shown}" if inside else f"{show(value) if value is None else shown}",
         need="a layer that returns one tensor",
         do="a layer inside it, or after it",
@@ -315,7 +351,7 @@ def _no_tensor(place: Place, value: Any) -> PhimapsError:
 
 def _handed_on(place: Place, function: str, layer: str) -> PhimapsError:
     return ParameterError(
-        f"The layer {str(place)!r} returns what came out of {function} before it.",
+        f"{_start(place)} returns what came out of {function} before it.",
         got=_asked(place),
         need="an activation inside the layer, or none before it",
         do=f"layer={layer!r}, where {function} is called",
@@ -325,18 +361,18 @@ def _handed_on(place: Place, function: str, layer: str) -> PhimapsError:
 def _goes_elsewhere(place: Place, function: str, layer: str) -> PhimapsError:
     other = f"layer={layer!r}, or " if layer else ""
     return ParameterError(
-        f"What the layer {str(place)!r} returns goes into {function} before any activation.",
+        f"What {place.title} returns goes into {function} before any activation.",
         got=f"{_asked(place)}; {function} is called "
         + ("by the whole module" if not layer else f"by {layer!r}"),
         need="a layer whose very result goes into the activation",
-        do=f"{other}stage='pre' for what {str(place)!r} returns",
+        do=f"{other}stage='pre' for what it returns",
     )
 
 
 def _goes_nowhere(place: Place) -> PhimapsError:
     return ParameterError(
-        f"No activation is applied to what the layer {str(place)!r} returns.",
+        f"No activation is applied to what {place.title} returns.",
         got=_asked(place),
         need="a layer whose very result goes into the activation",
-        do=f"stage='pre' for what {str(place)!r} returns",
+        do="stage='pre' for what it returns",
     )

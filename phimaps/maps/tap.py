@@ -6,8 +6,9 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any, final
 
@@ -17,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from .rectifiers import rectified
 
-__all__ = ["Event", "watch", "watching"]
+__all__ = ["Event", "unwatched", "watch", "watching"]
 
 _SPACES = (torch, torch.Tensor, functional, torch._C._nn, torch.special)
 _NAMES = (
@@ -41,11 +42,15 @@ _IN_PLACE_AT = {
 }
 
 
+_pause = threading.local()
+
+
 class _Done(BaseException):
     """All that was wanted is there; no error, so that no ``except Exception`` swallows it."""
 
 
 @final
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class Event:
     """What a watched forward pass came to.
 
@@ -79,37 +84,16 @@ class Event:
         The modules that are running with their calls, outermost first.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "call",
-        "function",
-        "kind",
-        "layer",
-        "named",
-        "number",
-        "rectifier",
-        "running",
-        "source",
-        "value",
-    )
-
-    def __init__(
-        self,
-        layer: str,
-        call: int,
-        kind: str,
-        value: Any,
-        source: int | None = None,
-        *,
-        number: int = 0,
-        function: str = "",
-        rectifier: bool = False,
-        named: bool = True,
-        running: tuple[tuple[str, int], ...] = (),
-    ):
-        self.layer, self.call, self.kind, self.value, self.source = layer, call, kind, value, source
-        self.number, self.running = number, running
-        self.function, self.rectifier, self.named = function, rectifier, named
+    layer: str
+    call: int
+    kind: str
+    value: Any
+    source: int | None = None
+    number: int = 0
+    function: str = ""
+    rectifier: bool = False
+    named: bool = True
+    running: tuple[tuple[str, int], ...] = ()
 
     def __repr__(self) -> str:
         at = f"{self.layer}@{self.call}" if self.call else self.layer
@@ -141,8 +125,12 @@ class _Tap(TorchFunctionMode):
         self.held: dict[int, list[weakref.ref[Event]]] = {}
 
     # --- modules -----------------------------------------------------------------------------
+    def away(self) -> bool:
+        """Whether what happens now is no part of the pass."""
+        return threading.get_ident() != self.thread or getattr(_pause, "on", False)
+
     def enter(self, name: str) -> None:
-        if threading.get_ident() != self.thread:
+        if self.away():
             return
         if self.done:
             raise _Done
@@ -151,7 +139,7 @@ class _Tap(TorchFunctionMode):
         self.calls[name] += 1
 
     def leave(self, name: str, value: Any) -> None:
-        if threading.get_ident() != self.thread:
+        if self.away():
             return
         call, before = self.running.pop()[1], self.handling.pop()
         if sys.exc_info()[1] is not before:
@@ -246,22 +234,23 @@ class _Tap(TorchFunctionMode):
         """Report what known tensors go into, unless the function only looks at them."""
         assert self.use is not None
         with torch._C.DisableTorchFunction():
-            look = not any(
-                t.is_floating_point() and t.ndim for t in _tensors((result,))
-            ) and not _writes(func, args, kwargs)
-            if look:
+            given = [t for t in _tensors((args, kwargs)) if id(t) in self.origin]
+            if not given or not (_makes_numbers(result) or _writes(func, args, kwargs)):
                 return
             layer = self.running[-1][0] if self.running else ""
             name = getattr(func, "__name__", type(func).__name__).strip("_")
-            for tensor in _tensors((args, kwargs)):
-                known = self.origin.get(id(tensor))
-                if known is None or known[0]() is not tensor:
-                    continue
+            for tensor in given:
+                known = self.origin[id(tensor)]
                 # What is returned as it came, as by dropout in evaluation mode, went nowhere.
-                if result is not tensor or known[1] != _version(tensor):
+                same = result is tensor and known[1] == _version(tensor)
+                if known[0]() is tensor and not same:
                     self.done = bool(self.use(known[2], name, layer)) or self.done
             if self.done:
                 raise _Done
+
+
+def _makes_numbers(result: Any) -> bool:
+    return any(t.is_floating_point() and t.ndim for t in _tensors(result))
 
 
 def _version(tensor: Any) -> int:
@@ -304,11 +293,23 @@ def _writes(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 @contextmanager
+def unwatched() -> Iterator[None]:
+    """While it is active, passes in this thread are watched by nobody, and no function replaced."""
+    before, _pause.on = getattr(_pause, "on", False), True
+    try:
+        with torch._C.DisableTorchFunction():
+            yield
+    finally:
+        _pause.on = before
+
+
+@contextmanager
 def watching(
     module: torch.nn.Module,
     see: Callable[[Event], Any],
     until: Callable[[Event], bool] | None = None,
     use: Callable[[int, str, str], Any] | None = None,
+    only: Collection[str] | None = None,
 ) -> Iterator[None]:
     """While it is active, calls of the module in this thread are watched; see `watch`.
 
@@ -321,12 +322,14 @@ def watching(
         something that is no activation: the number of the event that first had it, the name of the
         function, and the layer that calls it; the pass ends where it is true. Functions that only
         look (sizes, comparisons, single numbers) do not count.
+    only : collection of str, optional
+        The names of the modules that are watched; default: all.
     """
     tap = _Tap(see, until, use)
     handles = []
     try:
         for name, part in module.named_modules():
-            if isinstance(part, torch.jit.ScriptModule):
+            if isinstance(part, torch.jit.ScriptModule) or (only is not None and name not in only):
                 continue
             handles.append(
                 part.register_forward_pre_hook(
