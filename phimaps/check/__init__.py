@@ -1,4 +1,6 @@
 """Numerical experiments about maps, with what their results guarantee."""
 
+from .chebyshev import Best as Best
+from .chebyshev import chebyshev as chebyshev
 from .kernel import KernelError as KernelError
 from .kernel import kernel_error as kernel_error
