@@ -12,7 +12,7 @@ import torch
 from ..config import config_context
 from ..errors import ParameterError, ShapeError, show
 from ..rows import apply, device_of
-from .field import field
+from .field import Fields, upright
 from .unit import as_batch, checked_unit, closed_map, unit_name
 
 __all__ = ["Occlusion", "occlusion"]
@@ -115,7 +115,8 @@ def occlusion(
     >>> found.change, found.lefts
     (array([[-2.,  1.,  0.]]), array([0, 1, 2]))
     """
-    closed, images = closed_map(phi, "occlusion"), as_batch(x, "occlusion")
+    closed = closed_map(phi, "occlusion")
+    images = upright(closed, as_batch(x, "occlusion"))
     size = images.shape[-2:]
     window = _pair("window", tuple(max(1, s // 8) for s in size) if window is None else window)
     stride = _pair("stride", tuple(max(1, s // 2) for s in window) if stride is None else stride)
@@ -133,7 +134,7 @@ def occlusion(
         index = checked_unit(unit, tuple(first.shape[1:]), "occlusion")
         tops, lefts = (_starts(n, w, s) for n, w, s in zip(size, window, stride, strict=True))
         c, h, w = images.shape[1:]
-        corners, part = _parts(field(closed, index, (c, h, w)).mask, tops, lefts, window)
+        corners, part = _parts(Fields(closed).mask(index, (c, h, w)), tops, lefts, window)
         change, values = [], []
         for image, paint in zip(images, cover, strict=True):
             value, covered = _changes(closed, image, paint, corners, window, index)

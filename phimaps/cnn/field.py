@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+import torch
 
 from ..errors import PhimapsError
+from ..map import FeatureMap
+from ..map.feature import Composite
+from ..maps.network import Network
+from ..maps.pictures import arranged
+from .dependence import Dependence
 from .receptive_field import ReceptiveField, receptive_field
 
-__all__ = ["Field", "field"]
+__all__ = ["Field", "Fields", "upright"]
 
 Shape = tuple[int, int, int]
 
@@ -38,13 +44,44 @@ class Field:
     exact: bool
 
 
-def field(closed: Any, unit: tuple[int, ...], shape: Shape) -> Field:
-    """What a unit sees of images of a shape (channels, height, width)."""
-    found = receptive_field(closed, unit, shape)
-    # Where a NaN had to find it, an operation may have hidden pixels.
-    mask = found.mask if found.exact else np.ones_like(found.mask)
-    clipped = any(_cut(closed, shape, found, axis) for axis in (0, 1))
-    return Field(mask, found.hull, clipped, found.exact)
+@final
+class Fields:
+    """What the units of one closed map see, each found once."""
+
+    def __init__(self, closed: FeatureMap):
+        self.closed = closed
+        self._maps: dict[Shape, Dependence] = {}
+        self._known: dict[tuple[Any, Shape], Field] = {}
+
+    def mask(self, unit: tuple[int, ...], shape: Shape) -> np.ndarray:
+        """A set of pixels outside of which nothing reaches the unit, bool (height, width)."""
+        structure = self._structure(shape)
+        # Where a NaN would have to find it, an operation may hide pixels.
+        return structure.pixels(unit) if structure.exact else np.ones(shape[1:], dtype=bool)
+
+    def of(self, unit: tuple[int, ...], shape: Shape) -> Field:
+        """The field of a unit in images of a shape (channels, height, width)."""
+        if (unit, shape) not in self._known:
+            self._known[unit, shape] = self._found(unit, shape)
+        return self._known[unit, shape]
+
+    def _structure(self, shape: Shape) -> Dependence:
+        if shape not in self._maps:
+            self._maps[shape] = Dependence(self.closed, shape)
+        return self._maps[shape]
+
+    def _found(self, unit: tuple[int, ...], shape: Shape) -> Field:
+        structure = self._structure(shape)
+        if structure.exact:
+            found = receptive_field(self.closed, unit, shape)
+            clipped = any(_cut(self.closed, shape, found, axis) for axis in (0, 1))
+            return Field(found.mask, found.hull, clipped, True)
+        (top, bottom), (left, right) = (
+            (int(on[0]), int(on[-1]) + 1) if len(on := np.flatnonzero(reached)) else (0, 0)
+            for reached in structure.extent(unit)
+        )
+        edge = not (top > 0 and left > 0 and bottom < shape[1] and right < shape[2])
+        return Field(self.mask(unit, shape), (top, left, bottom, right), edge, False)
 
 
 def _cut(closed: Any, shape: Shape, found: ReceptiveField, axis: int) -> bool:
@@ -63,6 +100,15 @@ def _cut(closed: Any, shape: Shape, found: ReceptiveField, axis: int) -> bool:
     except (PhimapsError, RuntimeError):
         # It takes images of this size only.
         return False
-    size = whole.size[axis]
     # A unit that sees all of every image is not cut.
-    return length < size < larger[axis + 1]
+    return length < whole.size[axis] < larger[axis + 1]
+
+
+def upright(closed: Any, images: torch.Tensor) -> torch.Tensor:
+    """The images with the channels first, of those that a map of a network takes with them last."""
+    first = closed
+    while isinstance(first, Composite):
+        first = first.maps[0]
+    if isinstance(first, Network) and not first.whole and images.ndim == 4:
+        return arranged(images, first.module, None)
+    return images

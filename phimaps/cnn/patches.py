@@ -9,12 +9,13 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from torch.utils.data import IterableDataset
 
+from ..batches import batches, in_batches
 from ..config import config_context
 from ..errors import InputError, InputTypeError, ParameterError, ShapeError, show
-from ..map import FeatureMap
 from ..rows import apply, device_of
-from .field import Field, field
+from .field import Fields, upright
 from .unit import as_batch, checked_unit, closed_map, unit_name
 
 __all__ = ["Patch", "top_patches"]
@@ -88,9 +89,9 @@ def top_patches(phi: Any, X: Any, channel: Any, k: int = 9, *, per_image: int = 
     phi : FeatureMap or torch.nn.Module
         Closed, or fitted.
     X : array or tensor of shape (n, channels, height, width), data set or loader
-        A ``torch.utils.data.Dataset`` of images, a ``DataLoader`` of batches of images, or anything
-        that can be iterated in one of these ways; labels beside the images are passed over. Bytes
-        stand for numbers from 0 to 1.
+        A ``torch.utils.data.Dataset`` of images, a ``DataLoader`` of batches of images, or whatever
+        yields images; labels beside the images are passed over. Bytes stand for numbers from 0 to
+        1.
     channel : int, tuple of int, or list of these
         A channel, whose places compete, or one unit (channel, row, column). Of a list all are found
         in the same pass.
@@ -137,12 +138,15 @@ def top_patches(phi: Any, X: Any, channel: Any, k: int = 9, *, per_image: int = 
     best: list[list[_Find]] = [[] for _ in wanted]
     for start, images in _pieces(X):
         with config_context(cache_bytes=0):
-            features: Any = apply(closed, as_batch(images, "top_patches"), device=device_of(closed))
+            standing = upright(closed, as_batch(images, "top_patches"))
+            features: Any = apply(closed, standing, device=device_of(closed))
+        if standing.shape != images.shape:
+            images = images.transpose(0, 3, 1, 2)
         for which, each in enumerate(wanted):
             found = _competing(features, each)
             best[which] = _merged(best[which], found, images, start, int(k), int(per_image))
-    fields = _Fields(closed)
-    patches = [[fields.patch(find) for find in finds] for finds in best]
+    fields = Fields(closed)
+    patches = [[_patch(find, fields) for find in finds] for finds in best]
     return patches if several else patches[0]
 
 
@@ -206,22 +210,11 @@ def _merged(
     return [f if f.index < start else replace(f, image=np.array(f.image)) for f in kept]
 
 
-@final
-class _Fields:
-    """The receptive fields of units, each found once."""
-
-    def __init__(self, closed: FeatureMap):
-        self.closed = closed
-        self._known: dict[Any, Field] = {}
-
-    def patch(self, find: _Find) -> Patch:
-        key = (find.unit, find.image.shape)
-        if key not in self._known:
-            self._known[key] = field(self.closed, find.unit, find.image.shape)
-        known = self._known[key]
-        top, left, bottom, right = known.box
-        crop = find.image[:, top:bottom, left:right].copy()
-        return Patch(find.value, find.index, find.unit, known.box, crop, known.clipped, known.exact)
+def _patch(find: _Find, fields: Fields) -> Patch:
+    seen = fields.of(find.unit, find.image.shape)
+    top, left, bottom, right = seen.box
+    crop = find.image[:, top:bottom, left:right].copy()
+    return Patch(find.value, find.index, find.unit, seen.box, crop, seen.clipped, seen.exact)
 
 
 # --- data sets -----------------------------------------------------------------------------------
@@ -230,50 +223,41 @@ class _Fields:
 def _pieces(X: Any) -> Iterator[tuple[int, np.ndarray]]:
     """The images of a data set, at most PIECE at a time, with how many came before."""
     start = 0
-    for batch in _batches(X):
+    for batch in batches(_source(X), "X"):
         for at in range(0, len(batch), PIECE):
             piece = batch[at : at + PIECE]
-            yield start, piece
+            if piece.ndim != 4:
+                raise ShapeError(
+                    "top_patches looks through images.",
+                    got=f"{show(piece)} in the data set",
+                    need="images of shape (channels, height, width)",
+                    do="a data set of (image, label) with such images",
+                )
+            yield start, piece.detach().cpu().numpy() if torch.is_tensor(piece) else piece
             start += len(piece)
 
 
-def _batches(X: Any) -> Iterator[np.ndarray]:
+def _source(X: Any) -> Any:
+    if in_batches(X):
+        return X
     if isinstance(X, np.ndarray | torch.Tensor):
-        images = _array(X)
-        yield images if images.ndim == 4 else images[None]
-        return
-    by_index = hasattr(X, "__getitem__") and hasattr(X, "__len__")
-    if not by_index and not hasattr(X, "__iter__"):
+        return X if X.ndim != 3 else X[None]
+    if not hasattr(X, "__iter__"):
         raise InputTypeError(
             "top_patches looks through a data set of images.",
             got=f"X={show(X)}",
-            need="an array, a tensor, a torch data set, or a loader of batches",
+            need="an array, a tensor, a torch data set or loader, or an iterable of images",
             do="torch.utils.data.DataLoader(images, batch_size=64)",
         )
-    waiting: list[np.ndarray] = []
-    for item in (X[i] for i in range(len(X))) if by_index else X:
-        image = _array(item)
-        if waiting and (len(waiting) == PIECE or image.shape != waiting[0].shape):
-            yield np.stack(waiting)
-            waiting = []
-        if image.ndim == 4:
-            yield image
-        else:
-            waiting.append(image)
-    if waiting:
-        yield np.stack(waiting)
+    return _Stream(X)
 
 
-def _array(item: Any) -> np.ndarray:
-    """An image or a batch of images, without the labels beside it."""
-    while isinstance(item, tuple | list) and item:
-        item = item[0]
-    image = item.detach().cpu().numpy() if isinstance(item, torch.Tensor) else np.asarray(item)
-    if image.ndim not in (3, 4) or image.dtype.kind not in "biuf":
-        raise ShapeError(
-            "top_patches looks through images.",
-            got=f"{show(item)} in the data set",
-            need="shape (channels, height, width), or (n, channels, height, width)",
-            do="a data set of (image, label) with such images",
-        )
-    return image
+@final
+class _Stream(IterableDataset[Any]):
+    """Images one after the other, of whatever can be iterated."""
+
+    def __init__(self, X: Any):
+        self.X = X
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.X)

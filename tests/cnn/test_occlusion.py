@@ -133,6 +133,18 @@ def test_fills_are_in_the_numbers_of_the_image(rng):
     assert wanted.change.dtype == np.float64
 
 
+def test_a_layer_of_a_network_is_covered_in_either_order_of_axes(rng):
+    module, x = layers(rng, torch.float32), pixels(rng)[0].astype(np.float32)
+    phi = pm.from_torch(module, layer="2")
+    found = pm.cnn.occlusion(phi, x, (1, 3, 2), window=4, fill=0)
+    assert found.evaluated < found.change.size / 3
+    wanted = one_by_one(phi, x, (1, 3, 2), found, 0.0)
+    # Sums of 19 products of numbers below 1, twice, in single precision.
+    assert np.abs(found.change - wanted).max() < 40 * 2.0**-23
+    last = pm.cnn.occlusion(phi, x.transpose(1, 2, 0), (1, 3, 2), window=4, fill=0)
+    assert np.array_equal(last.change, found.change)
+
+
 def test_the_module_stays_as_it_is(rng):
     module = layers(rng).train()
     before = {k: v.clone() for k, v in module.state_dict().items()}

@@ -162,7 +162,6 @@ SOURCES = {
     "generator": lambda X: (each for each in X),
     "loader": lambda X: DataLoader(Labelled(X), batch_size=37),
     "loader of a stream": lambda X: DataLoader(Stream(X), batch_size=100),
-    "batches": lambda X: [X[:10], X[10:]],
 }
 
 
@@ -212,17 +211,21 @@ def test_only_the_best_images_are_kept(rng):
 
     assert len(pm.cnn.top_patches(phi, stream(), 0, 3)) == 3
     assert len(most) == 1000
-    assert max(most) <= 64 + 2
+    assert max(most) <= 256 + 2
 
 
-def test_images_of_two_sizes(rng):
-    phi, small, large = net(rng), pixels(rng, 5), rng.random((5, 2, 12, 12))
-    found = pm.cnn.top_patches(phi, [*small, *large], 0, 10)
-    assert sorted(p.index for p in found) == list(range(10))
-    for patch in found:
-        image = (small if patch.index < 5 else large)[patch.index % 5]
-        top, left, bottom, right = patch.box
-        assert np.array_equal(patch.crop, image[:, top:bottom, left:right])
+def test_channels_may_come_last_where_a_network_takes_them_so(rng):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())
+    phi, X = pm.from_torch(net, layer="1"), rng.integers(0, 256, (9, 3, 12, 11)).astype(np.uint8)
+    for a, b in zip(
+        pm.cnn.top_patches(phi, X, 1, 4),
+        pm.cnn.top_patches(phi, X.transpose(0, 2, 3, 1), 1, 4),
+        strict=True,
+    ):
+        assert str(a) == str(b)
+        assert a.crop.shape == (3, 3, 3)
+        assert np.array_equal(a.crop, b.crop)
 
 
 def test_the_module_stays_as_it_is(rng):
