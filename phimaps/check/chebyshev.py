@@ -94,7 +94,7 @@ def chebyshev(features: Any, target: Any) -> Best:
     --------
     >>> x = np.linspace(-1, 1, 101)
     >>> best = chebyshev(np.vander(x, 2), np.abs(x))
-    >>> round(best.error, 12), round(best.lower, 12)
+    >>> float(round(best.error, 12)), float(round(best.lower, 12))
     (0.5, 0.5)
     >>> x[np.abs(best.measure) > 1e-9]
     array([-1.,  0.,  1.])
