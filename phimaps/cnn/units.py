@@ -205,7 +205,8 @@ def units(phi: Any, X: Any, on: Space | None = None) -> Units:
         tallies[name].add(step.value)
 
     for batch in _batches(X):
-        if not bool(torch.isfinite(batch).all()):
+        # One sum is cheap, and finite wherever every number is, unless it overflows.
+        if not bool(batch.sum().isfinite()) and not bool(batch.isfinite().all()):
             raise _not_finite(batch, images)
         if not images and on is not None:
             proofs = _proofs(closed, on, tuple(batch.shape[1:]))
@@ -267,6 +268,7 @@ class _Tally:
     def __init__(self, name: str, first: torch.Tensor):
         self.name = name
         self.places = 0
+        self.positive: torch.Tensor | None = None
         zeros = np.zeros(first.shape[1])
         self.active, self.total, self.squares = zeros, zeros.copy(), zeros.copy()
         self.greatest = zeros.copy()
@@ -274,14 +276,16 @@ class _Tally:
 
     def add(self, value: torch.Tensor) -> None:
         axes = tuple(range(2, value.ndim))
+        if self.positive is None or self.positive.shape != value.shape:
+            self.positive = torch.empty_like(value)
+        # As numbers, in memory that was used before: several times as fast as truth values.
+        positive = torch.gt(value, 0, out=self.positive)
         if axes:
-            found = value.sum(axes), torch.linalg.vector_norm(value, dim=axes), value.amax(axes)
+            norm = torch.linalg.vector_norm(value, dim=axes)
+            found = value.sum(axes), norm, value.amax(axes), positive.sum(axes)
         else:
-            found = value, value, value
-        total, norm, top = (t.double().cpu().numpy() for t in found)
-        # As numbers, which are summed several times as fast as truth values.
-        signs = value.sign().sum(axes) if axes else value.sign()
-        active = signs.double().cpu().numpy()
+            found = value, value, value, positive
+        total, norm, top, active = (t.double().cpu().numpy() for t in found)
         squares = norm**2
         self.places += value.numel() // value.shape[1]
         self.total += total.sum(axis=0)
