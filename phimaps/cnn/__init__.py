@@ -7,6 +7,7 @@ from .covered import Occlusion as Occlusion
 from .covered import occlusion as occlusion
 from .effective_field import EffectiveField as EffectiveField
 from .effective_field import effective_field as effective_field
+from .explore import explorer as explorer
 from .patches import Patch as Patch
 from .patches import top_patches as top_patches
 from .receptive_field import ReceptiveField as ReceptiveField

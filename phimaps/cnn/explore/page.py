@@ -117,7 +117,7 @@ it.</figcaption></figure>
 
 <section>
 <h2>What excites this channel most</h2>
-<p class="soft" id="no-patches">No patches were looked for.</p>
+<p class="soft" id="no-patches"></p>
 <ol class="patches" id="patches"></ol>
 <p class="note">Each patch is the whole field of the unit that it excites most, of all images;
 beside it the deconvnet of that unit.</p>

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -27,6 +27,9 @@ __all__ = ["Extent", "packed_layer", "picture"]
 
 # Pixels on the longer side of what is embedded; longer ones are averaged down.
 IMAGE, CROP = 256, 96
+# Where the field of a unit shows only by probing pixel by pixel, that is done for images with at
+# most so many pixels.
+PROBED = 32 * 32
 
 Box = tuple[int, int, int, int]
 
@@ -82,7 +85,7 @@ def packed_layer(
     total, *size = view.z.shape[1:]
     chosen = _most_active(view, found, extent.channels)
     fields = _Fields(view, (x.shape[1], x.shape[2], x.shape[3]))
-    patches = _patches(view, X, chosen, extent.patches, tone)
+    patches = _patches(view, X, chosen, extent.patches if fields.cheap else 0, tone)
     channels = [
         {
             "index": c,
@@ -110,6 +113,7 @@ def packed_layer(
         "total": total,
         "first": active[0] if active else 0,
         "field": fields.packed(),
+        "probed": not fields.cheap,
         "channels": channels,
         "statistics": None if found is None else _statistics(found),
     }
@@ -178,24 +182,38 @@ class _Fields:
 
     def __init__(self, view: View, shape: tuple[int, int, int]):
         self.view, self.shape = view, shape
+        summed = from_function(lambda v: v.sum(tuple(range(1, v.ndim)))) @ view.phi
+        whole = Dependence(summed, shape)
+        self.exact = self.known = whole.exact
+        self.cheap = self.known or shape[1] * shape[2] <= PROBED
         if view.flat:
-            seen = Dependence(from_function(lambda v: v.sum(1)) @ view.phi, shape)
-            mask = seen.pixels((0,))
+            mask = whole.pixels((0,)) if self.known else np.outer(*whole.extent((0,)))
             self.rows, self.cols = [mask.any(1)], [mask.any(0)]
-        else:
+        elif self.known:
             by_row = Dependence(from_function(lambda v: v.sum((1, 3))) @ view.phi, shape)
             by_col = Dependence(from_function(lambda v: v.sum((1, 2))) @ view.phi, shape)
-            self.rows = [by_row.pixels((i,)).any(1) for i in range(by_row.features[0])]
-            self.cols = [by_col.pixels((j,)).any(0) for j in range(by_col.features[0])]
-            seen = by_row
-        self.exact = self.known = seen.exact
+            self.rows = [by_row.extent((i,))[0] for i in range(by_row.features[0])]
+            self.cols = [by_col.extent((j,))[1] for j in range(by_col.features[0])]
+        else:
+            # A pass for each row and column of the image shows them for all units of a channel.
+            probes = Dependence(view.phi, shape, "probe")
+            _, h, w = probes.features
+            self.rows = [_both(probes.extent((0, i, j))[0] for j in {0, w // 2}) for i in range(h)]
+            self.cols = [_both(probes.extent((0, i, j))[1] for i in {0, h // 2}) for j in range(w)]
 
     def of(self, unit: tuple[int, int, int]) -> Box:
-        """The hull of one unit's own field."""
+        """The hull of what one unit sees."""
         c, i, j = unit
-        own = receptive_field(self.view.phi, (c,) if self.view.flat else unit, self.shape)
-        self.exact &= np.array_equal(own.mask, np.outer(self.rows[i], self.cols[j]))
-        return own.hull
+        mask = np.outer(self.rows[i], self.cols[j])
+        if self.known:
+            place = (c,) if self.view.flat else unit
+            own = receptive_field(self.view.phi, place, self.shape).mask
+            self.exact &= np.array_equal(own, mask)
+            mask = own
+        rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not rows.size:
+            return 0, 0, 0, 0
+        return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
 
     def packed(self) -> dict[str, Any]:
         """Runs of rows and of columns, and how sure they are."""
@@ -204,6 +222,10 @@ class _Fields:
             "cols": [_runs(c) for c in self.cols],
             "sure": "exact" if self.exact else "within" if self.known else "probed",
         }
+
+
+def _both(sets: Iterable[np.ndarray]) -> np.ndarray:
+    return np.logical_or.reduce(list(sets))
 
 
 def _runs(present: Any) -> list[list[int]]:
@@ -232,7 +254,8 @@ def _unit(
         return told
     back = deconvnet(view.phi, image, place)
     told["deconvnet"] = {"src": data_uri(shrunk(signal(_cut(back, box)), CROP))}
-    told["occlusion"] = _occluded(view.phi, image, place, box)
+    if fields.cheap:
+        told["occlusion"] = _occluded(view.phi, image, place, box)
     effective = effective_field(view.phi, place, image)
     top, left, bottom, right = effective.box
     if effective.area:

@@ -259,6 +259,9 @@
     );
     $("patches").replaceChildren(...rows);
     $("no-patches").hidden = rows.length > 0;
+    $("no-patches").textContent = layer().probed
+      ? "Not looked for: what a unit of this layer sees shows only by probing every pixel."
+      : "None was asked for.";
     const rowsOf = $("table").querySelectorAll("tbody tr");
     rowsOf.forEach((r) => r.classList.toggle("chosen", Number(r.dataset.channel) === c.index));
   };

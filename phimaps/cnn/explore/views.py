@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 import torch
 
-from ...errors import ParameterError, show
+from ...errors import ParameterError, PhimapsError, show
 from ...map import Assume, Compose, FeatureMap, On
 from ...maps.conv import Conv2d
+from ...maps.network import Network
 from ..trace import Stage, Trace
 
 __all__ = ["View", "views"]
@@ -151,32 +153,54 @@ def _why(z: Stage, phi: FeatureMap | None) -> str:
 
 def _upto(closed: FeatureMap, z: Stage, a: Stage | None, x: torch.Tensor) -> FeatureMap | None:
     """The map that computes z, checked against the value that was seen on the way."""
+    seen = z.value[:1]
+    reach = float(np.abs(seen).max(initial=0.0)) or 1.0
     for candidate in _candidates(closed, z, a):
-        with torch.no_grad():
-            value = candidate.forward(x[:1]).cpu().numpy()
-        seen = z.value[:1]
-        reach = float(np.abs(seen).max(initial=0.0)) or 1.0
+        try:
+            # With gradients on, a network computes as it stands, and prepares no faster way.
+            with torch.enable_grad():
+                value = candidate.forward(x[:1]).detach().cpu().numpy()
+        except PhimapsError:
+            # A layer that returns no tensor, or goes into no activation.
+            continue
         # Folding moves rounding; another stage differs by far more.
         if value.shape == seen.shape and np.abs(value - seen).max() <= 1e-3 * reach:
             return candidate
     return None
 
 
-def _candidates(closed: FeatureMap, z: Stage, a: Stage | None) -> list[FeatureMap]:
-    while isinstance(closed, Assume | On):
-        closed = closed.map
+def _candidates(closed: FeatureMap, z: Stage, a: Stage | None) -> Iterator[FeatureMap]:
+    closed = _bare(closed)
     if isinstance(closed, Compose):
-        named = [name for name, _ in closed.named()]
-        if z.layer not in named:
-            return []
-        end = named.index(z.layer) + 1
-        return [Compose(closed.maps[:end]) if end > 1 else closed.maps[0]]
-    return [closed]
+        names = [name for name, _ in closed.named()]
+        if z.layer in names:
+            end = names.index(z.layer) + 1
+            yield Compose(closed.maps[:end]) if end > 1 else closed.maps[0]
+        return
+    if isinstance(closed, Network):
+        before = [] if a is None else [(a.layer, "pre")]
+        for layer, stage in (*before, (z.layer, "pre"), (z.layer, None), (z.layer, "post")):
+            given = {n: getattr(closed, n) for n in ("mean", "std", "in_shape", "precision")}
+            yield Network(closed.module, layer=layer, stage=stage, **given)
+    yield closed
 
 
-def _weight(closed: Any, z: Stage) -> np.ndarray | None:
-    while isinstance(closed, Assume | On):
-        closed = closed.map
+def _bare(phi: FeatureMap) -> FeatureMap:
+    """The map without what is only said about it."""
+    while isinstance(phi, Assume | On):
+        phi = phi.map
+    return phi
+
+
+def _weight(closed: FeatureMap, z: Stage) -> np.ndarray | None:
+    """The filters of the layer, where it is a convolution."""
+    closed = _bare(closed)
+    if isinstance(closed, Network):
+        modules = dict(closed.module.module.named_modules())
+        module = modules.get(z.layer.partition("@")[0])
+        if not isinstance(module, torch.nn.Conv2d):
+            return None
+        return module.weight.detach().cpu().double().numpy()
     parts = dict(closed.named()) if isinstance(closed, Compose) else {z.layer: closed}
     part: Any = parts.get(z.layer)
     return part.array("weight") if isinstance(part, Conv2d) else None
