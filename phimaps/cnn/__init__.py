@@ -10,6 +10,10 @@ from .effective_field import effective_field as effective_field
 from .explore import explorer as explorer
 from .patches import Patch as Patch
 from .patches import top_patches as top_patches
+from .plots import plot_field as plot_field
+from .plots import plot_filters as plot_filters
+from .plots import plot_maps as plot_maps
+from .plots import plot_patches as plot_patches
 from .receptive_field import ReceptiveField as ReceptiveField
 from .receptive_field import receptive_field as receptive_field
 from .trace import Stage as Stage
