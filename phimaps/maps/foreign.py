@@ -21,8 +21,6 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from ..errors import GradientError, OperandError
 from ..map import FeatureMap, Given, adapters, show
-from .frozen import Frozen as Frozen
-from .network import Network as Network
 from .network import from_torch, rows_kept
 from .transformers import is_fitted, known_transformer
 

@@ -57,8 +57,9 @@ class Frozen:
         # Tensors that stand for the module's own, by name.
         self.state: dict[str, torch.Tensor] = {}
         try:
-            # What is made in inference mode has no gradient afterwards.
-            with torch.inference_mode(False):
+            # What is made in inference mode has no gradient afterwards, and what is copied outside
+            # of it may be in a graph with what it was copied from.
+            with torch.inference_mode(False), torch.no_grad():
                 self.module = copy.deepcopy(module)
         except Exception:
             # Handles on files, locks, tensors inside a graph: torch itself cannot copy these.
@@ -117,7 +118,8 @@ class Frozen:
         """
         if self.state or x.dtype not in (torch.float32, torch.float64):
             return None
-        key = (key, frozenset(keep), x.dtype, x.device)
+        # What a module does may depend on the size of the images.
+        key = (key, frozenset(keep), x.dtype, x.device, tuple(x.shape[1:]))
         with self._lock:
             if key not in self._faster:
                 self._faster[key] = Faster(self.module, keep, x.dtype, x.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from math import prod
 from typing import Any, final
@@ -12,8 +11,9 @@ import torch
 from ..cache import through
 from ..errors import OperandError, ParameterError, PhimapsError, ShapeError
 from ..map import FeatureMap, show
+from ..rows import cached_rows
 from .frozen import Frozen
-from .pictures import arranged, check_pictures, explained, normalised, scaled
+from .pictures import arranged, check_pictures, configured, explained, normalised, scaled
 from .places import Place, place_of
 from .pooled import check_pool, feature_names, pooled
 from .precision import PRECISIONS, computing
@@ -21,9 +21,6 @@ from .taken import Survey, survey, take
 from .translate import known_module
 
 __all__ = ["Network", "from_torch", "rows_kept"]
-
-# The values of the widest layer stay in a processor's cache in chunks of so many bytes.
-CACHED = 8 * 2**20
 
 
 def rows_kept(owner: FeatureMap, x: torch.Tensor, value: Any) -> torch.Tensor:
@@ -172,12 +169,19 @@ class Network(FeatureMap):
                     do="a layer before the rows are joined or split",
                 )
         shapes = [tuple(v.shape[1:]) for v in values]
-        self._cache["shapes", tuple(x.shape[1:])] = shapes
+        self._seen["shapes", tuple(x.shape[1:])] = shapes
         if isinstance(self.layer, list | tuple):
             return torch.cat([v.flatten(1) if v.ndim > 1 else v[:, None] for v in values], dim=1)
         return values[0] if values[0].ndim > 1 else values[0][:, None]
 
     def _taken(self, images: torch.Tensor, places: list[Place], fast: bool) -> list[torch.Tensor]:
+        if self.pool is not None and torch._C._len_torch_function_stack():
+            # The pass is watched without being watched itself: a mode is to see the pooling too.
+            plain = self._shallow_copy()
+            plain.pool = None
+            values = plain._taken(images, places, fast)
+            return [pooled(v.to(images.dtype), self.pool) for v in values]
+
         def run(call: Any, module: Any) -> list[torch.Tensor]:
             with computing(self.precision, images.device):
                 return take(call, module, images, places, pool, hints)
@@ -191,13 +195,14 @@ class Network(FeatureMap):
         faster = handle.faster(part, keep, images) if fast else None
         try:
             if faster is not None:
-                return faster(lambda module: run(module, module))
+                values = faster(lambda module: run(module, module))
+                self._seen["widest", images[0].numel()] = faster.widest
+                return values
             return handle.run(run, images)
         except PhimapsError:
             raise
         except Exception as error:
-            used = handle.module if faster is None or faster.module is None else faster.module
-            raise explained(error, used, images) from error
+            raise explained(error, images) from error
 
     def _images(self, x: torch.Tensor) -> torch.Tensor:
         images = arranged(scaled(x, self.mean), self.module, self.in_shape)
@@ -219,15 +224,21 @@ class Network(FeatureMap):
         many = isinstance(self.layer, list | tuple)
         return f"{self.module.digest()} {many} {' '.join(map(show, asked))}"
 
+    @property
+    def _seen(self) -> dict[Any, Any]:
+        """What passes have shown, to all maps that take the same of this module."""
+        asked = (self.layer, self.stage, self.call, self.pool, self.in_shape, self.precision)
+        return self.module.memo.setdefault(" ".join(map(show, asked)), {})
+
     def _survey(self, shape: tuple[int, ...]) -> Survey | None:
         """What a pass over one image of zeros shows; None where it does not reach the places."""
         key = ("survey", shape)
-        if key not in self._cache:
+        if key not in self._seen:
             places = self.places()
             try:
                 with torch.no_grad():
                     images = self._images(torch.zeros((1, *shape)))
-                    self._cache[key] = self.module.run(
+                    self._seen[key] = self.module.run(
                         lambda call, m: survey(
                             call, m, images, places, lambda value: pooled(value, self.pool)
                         ),
@@ -235,8 +246,11 @@ class Network(FeatureMap):
                     )
             except Exception:
                 # What a module does may depend on the numbers; those of X will show.
-                self._cache[key] = None
-        return self._cache[key]
+                self._seen[key] = None
+        return self._seen[key]
+
+    def known_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        return self.out_shape(shape) if ("shapes", shape) in self._seen else None
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if self.whole:
@@ -248,14 +262,14 @@ class Network(FeatureMap):
 
     def _shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         key = ("shapes", shape)
-        if key not in self._cache:
+        if key not in self._seen:
             with torch.no_grad():
                 self._features(torch.zeros((1, *shape)), False)
-        return self._cache[key]
+        return self._seen[key]
 
     def chunk_rows(self, shape: tuple[int, ...], itemsize: int) -> int | None:
-        known = None if self.whole else self._survey(shape)
-        return None if known is None else max(1, CACHED // max(1, known.widest * itemsize))
+        widest = None if self.whole else self._seen.get(("widest", prod(shape)))
+        return None if widest is None else cached_rows(widest, itemsize)
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         if self.whole:
@@ -370,25 +384,7 @@ def from_torch(
     if all(v is None for v in given) and call == 0:
         return known_module(module) or Network(Frozen(module))
     if mean is None and std is None:
-        mean, std = _configured(module)
+        mean, std = configured(module)
     phi = Network(Frozen(module), layer, stage, call, pool, mean, std, in_shape, precision)
     phi.check_parameters()
     return phi
-
-
-def _configured(module: Any) -> tuple[Any, Any]:
-    """The normalisation that a module of timm was trained with."""
-    for name in ("pretrained_cfg", "default_cfg"):
-        held = getattr(module, name, None)
-        cfg = held if isinstance(held, dict) else getattr(held, "__dict__", {})
-        mean, std = cfg.get("mean"), cfg.get("std")
-        if mean is not None and std is not None:
-            warnings.warn(
-                f"Images are normalised by the module's {name}: mean={show(mean)}, "
-                f"std={show(std)}. Pass mean and std to say so, or mean=0, std=1 if they are "
-                "normalised.",
-                UserWarning,
-                stacklevel=3,
-            )
-            return mean, std
-    return None, None

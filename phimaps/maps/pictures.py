@@ -14,7 +14,7 @@ from ..errors import InputError, ParameterError, PhimapsError, ShapeError, show
 from .frozen import Frozen
 from .tap import unwatched
 
-__all__ = ["arranged", "check_pictures", "explained", "normalised", "scaled"]
+__all__ = ["arranged", "check_pictures", "configured", "explained", "normalised", "scaled"]
 
 # Numbers above are no brightness from 0 to 1, even after a normalisation.
 UNSCALED = 16
@@ -116,6 +116,10 @@ def arranged(
     if in_shape is not None:
         x = _declared(x, tuple(int(s) for s in in_shape))
     item = tuple(x.shape[1:])
+    first = next((m for m in handle.module.modules() if isinstance(m, nn.Conv2d)), None)
+    if len(item) == 3 and first is not None and first.in_channels == item[0]:
+        # Channels first wins where it fits, so that nothing has to be tried.
+        return x
     key = ("channels", item)
     if key not in handle.memo:
         handle.memo[key] = _first_convolution(x, handle)
@@ -206,12 +210,15 @@ def _first_convolution(x: torch.Tensor, handle: Frozen) -> tuple[int, tuple[int,
     return None
 
 
-def explained(error: Exception, module: nn.Module, x: torch.Tensor) -> PhimapsError:
+def explained(error: Exception, x: torch.Tensor) -> PhimapsError:
     """What a module raised, in four lines, with the layer in which it did."""
-    names = {id(part): name for name, part in module.named_modules()}
-    where, step = "", error.__traceback__
+    where, names, step = "", {}, error.__traceback__
     while step is not None:
-        where = names.get(id(step.tb_frame.f_locals.get("self")), "") or where
+        part = step.tb_frame.f_locals.get("self")
+        if not names and isinstance(part, nn.Module):
+            # The outermost one is the whole, of which any copy may be running.
+            names = {id(m): name for name, m in part.named_modules()}
+        where = names.get(id(part), "") or where
         step = step.tb_next
     at = f" in the layer {where!r}" if where else ""
     text = " ".join(str(error).split())
@@ -230,3 +237,21 @@ def explained(error: Exception, module: nn.Module, x: torch.Tensor) -> PhimapsEr
         need="a forward pass that ends",
         do=f"module.eval()(torch.zeros{(1, *x.shape[1:])}), to see it by itself",
     )
+
+
+def configured(module: Any) -> tuple[Any, Any]:
+    """The normalisation that a module of timm was trained with."""
+    for name in ("pretrained_cfg", "default_cfg"):
+        held = getattr(module, name, None)
+        cfg = held if isinstance(held, dict) else getattr(held, "__dict__", {})
+        mean, std = cfg.get("mean"), cfg.get("std")
+        if mean is not None and std is not None:
+            warnings.warn(
+                f"Images are normalised by the module's {name}: mean={show(mean)}, "
+                f"std={show(std)}. Pass mean and std to say so, or mean=0, std=1 if they are "
+                "normalised.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return mean, std
+    return None, None
