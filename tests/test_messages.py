@@ -562,6 +562,33 @@ TABLE |= {
 }
 
 
+def only_squares(x):
+    raise RuntimeError("the image is not square")
+
+
+TABLE |= {
+    "no map of which to find a field": lambda: pm.cnn.receptive_field(3, 0),
+    "the field of an open map": lambda: pm.cnn.receptive_field(pm.PatchPCAConv2d(2), 0),
+    "the field in unknown images": lambda: pm.cnn.receptive_field(edges, 0),
+    "the field in no images": lambda: pm.cnn.receptive_field(edges, 0, (1, 0, 4)),
+    "a field by no method": lambda: pm.cnn.receptive_field(edges, 0, (1, 3, 4), method="nan"),
+    "the field of no unit": lambda: pm.cnn.receptive_field(edges, (0, 0, 3), (1, 3, 4)),
+    "a field in rows": lambda: pm.cnn.receptive_field(pm.Affine(W), 0, (1, 3, 4)),
+    "the field in images that do not fit": lambda: pm.cnn.receptive_field(edges, 0, (3, 3, 4)),
+    "a field in what a function does not take": lambda: pm.cnn.receptive_field(
+        pm.from_function(only_squares), 0, (1, 3, 4)
+    ),
+    "the field of a unit that is NaN": lambda: pm.cnn.receptive_field(
+        pm.from_function(lambda x: x / 0 * 0), 0, (1, 3, 4), method="probe"
+    ),
+    "no share of an effective field": lambda: pm.cnn.effective_field(edges, 0, grey, share=95),
+    "the effective field of no unit": lambda: pm.cnn.effective_field(edges, (0, 0, 3), grey),
+    "an effective field without gradient": lambda: pm.cnn.effective_field(
+        pm.from_function(torch.Tensor.detach), 0, grey
+    ),
+}
+
+
 def raised(case):
     with pytest.raises(pm.errors.PhimapsError) as caught:
         TABLE[case]()

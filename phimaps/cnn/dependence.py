@@ -9,6 +9,7 @@ overflow: what reaches a pixel is 1 exactly if there is a path to the unit.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from math import prod
 from types import FunctionType
@@ -27,18 +28,17 @@ from .surrogates import RULES
 
 __all__ = ["Dependence", "Probes", "Structure"]
 
-# What the rules may leave in the graph: sums, means and choices of numbers.
-_VIEWS = (
-    "AsStrided",
-    "CopySlices",
-    "Slice",
-    "Select",
-    "View",
-    "Permute",
-    "Transpose",
-    "T",
-    "Alias",
+# What may come past the mode: steps that move numbers, or add them with weights above 0.
+_HARMLESS = re.compile(
+    "(AdaptiveAvgPool2D|Alias|AsStrided|Clone|Copy|CopySlices|Expand|Mean|Permute|Reshape|Select|"
+    "Slice|Squeeze|Sum|ToCopy|Transpose|T|Unsqueeze|UnsafeView|View)(Alias)?(Backwards?)?[0-9]*"
 )
+
+
+def _shapes_only(name: str, args: Any) -> bool:
+    """Whether a function reads nothing of the image but its shape and dtype."""
+    other = name == "to" or name.endswith("_as")
+    return name.startswith("new_") or name.endswith("_like") or (other and not live(args[:1]))
 
 
 @final
@@ -74,6 +74,8 @@ class Structure(TorchFunctionMode):
             for t in given:
                 self._check(t)
             result = self._replaced(name, func, args, kwargs)
+            if not _shapes_only(name, args) and list(tensors(result)) and not live(result):
+                raise Unknown("its result has lost the gradient")
         except Unknown as why:
             self.failed = self.failed or f"{name}: {why}"
             raise
@@ -103,7 +105,8 @@ class Structure(TorchFunctionMode):
     def _check(self, t: torch.Tensor) -> None:
         """Nothing may have come past this mode, as a scripted module's work does."""
         for node in _nodes(t.grad_fn, self._made):
-            if not type(node).__name__.startswith(_VIEWS):
+            own = isinstance(node, torch.autograd.function.BackwardCFunction)
+            if own or not _HARMLESS.fullmatch(type(node).__name__):
                 raise Unknown(f"it reads the result of {type(node).__name__}")
             self._made.add(node)
 
@@ -167,8 +170,9 @@ class Probes:
         self._channels: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def _features(self, images: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            return self.phi.forward(as_rows(self.phi, images))
+        # With gradients on, a network computes as it stands and keeps no copy of the features.
+        with torch.enable_grad():
+            return self.phi.forward(as_rows(self.phi, images)).detach()
 
     def extent(self, unit: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The rows and the columns from which a NaN reaches the unit, as bool arrays."""
@@ -261,6 +265,8 @@ class Dependence:
                 with mode:
                     value = phi.forward(as_rows(phi, image))
                 mode._check(value)
+                if value.grad_fn is None:
+                    raise Unknown("what it gives has lost its gradient")
             except Exception as error:
                 # Whatever is wrong with the map itself shows when it is probed.
                 return mode.failed or f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -273,8 +279,6 @@ class Dependence:
         if self._probes is not None:
             return self._probes.pixels(unit)
         size = tuple(self._pixels.shape[2:])
-        if not self._value.requires_grad:
-            return np.zeros(size, dtype=bool)
         made = torch.autograd.grad(
             self._value[unit], self._pixels, retain_graph=True, allow_unused=True
         )[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -38,8 +39,8 @@ class ReceptiveField:
         By how many pixels the field moves from a unit to the next; None along an axis where that
         does not show.
     centre : (y, x)
-        The middle of the whole field, which the image may cut off; of the hull where that does not
-        show.
+        The middle of the whole field, which the image may cut off; where that does not show, of
+        the hull, or NaN if the unit depends on nothing.
     exact : bool
         Whether all operations of the map are known. If not, a NaN was sent through it: the pixels
         of the mask are certain, and the others are not.
@@ -138,9 +139,10 @@ def receptive_field(
     rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
     left, right = (int(cols[0]), int(cols[-1]) + 1) if cols.size else (0, 0)
-    middle = [(top + bottom - 1) / 2, (left + right - 1) / 2]
+    nowhere = np.nan if not rows.size else 0.0
+    middle = [(top + bottom - 1) / 2 + nowhere, (left + right - 1) / 2 + nowhere]
     stride: list[float | None] = [None, None]
-    if len(seen.features) == 3 and rows.size:
+    if len(seen.features) == 3:
         for axis, found in enumerate(_steps(closed, shape, seen, place[0])):
             if found is not None:
                 stride[axis], middle[axis] = found.at(place[axis + 1])
@@ -171,7 +173,15 @@ def image_shape(phi: Any, closed: FeatureMap, given: Any) -> tuple[int, int, int
             need="(channels, height, width)",
             do=f"receptive_field(phi, unit, in_shape=({_channels(closed)}, 64, 64))",
         )
-    return int(shape[0]), int(shape[1]), int(shape[2])
+    image = (int(shape[0]), int(shape[1]), int(shape[2]))
+    if closed.takes not in (None, image, (prod(image),)):
+        raise ShapeError(
+            f"The map does not take images of shape {image}.",
+            got=f"items of shape {image}, for a map of items of shape {closed.takes}",
+            need="a map of images, or of rows that stand for them",
+            do="phi @ pm.Flatten(), or the in_shape of the images that it takes",
+        )
+    return image
 
 
 def _declared(phi: Any) -> Any:
@@ -258,7 +268,9 @@ def _along(
         except Exception:
             # The map takes images of one size only.
             break
-        if not wider.exact or len(wider.features) != 3:
+        same = len(wider.features) == 3 and wider.features[axis + 1] <= seen.features[axis + 1]
+        if not wider.exact or len(wider.features) != 3 or same:
+            # A larger image that gives no more units shows no more of how they follow.
             break
         found = _regular(wider, size[axis + 1], channel, axis)
     return found

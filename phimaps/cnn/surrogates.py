@@ -23,13 +23,13 @@ _NAMES: dict[Rule, str] = {
         triu diagonal diag diag_embed pad constant_pad_nd unfold fold pixel_shuffle
         pixel_unshuffle channel_shuffle cumsum adaptive_avg_pool1d adaptive_avg_pool2d
         adaptive_avg_pool3d __getitem__ __setitem__ fill_ zero_ copy_ scatter scatter_add
-        index_copy index_fill masked_select take as_strided alias positive .T .mT __iter__
+        index_copy index_fill masked_select take as_strided positive .T .mT __iter__
         dim ndimension size numel nelement stride storage_offset is_contiguous
         is_floating_point is_complex get_device element_size data_ptr __len__ __hash__
         is_same_size is_pinned is_tensor is_storage result_type requires_grad_ __repr__
         __format__ _is_view .shape .dtype .device .ndim .layout .is_cuda .is_cpu .is_mps
         .is_quantized .is_sparse .is_leaf .is_meta .is_nested .is_mkldnn .is_xpu
-        .requires_grad .names .grad_fn .itemsize .nbytes ._version zeros_like ones_like
+        .requires_grad .grad_fn .itemsize .nbytes ._version zeros_like ones_like
         empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full
     """,
     mixing.pointwise: """
