@@ -151,6 +151,12 @@ class Compose(Composite):
             shape = part.out_shape(shape)
         return shape
 
+    def known_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        known: tuple[int, ...] | None = shape
+        for part in self.maps:
+            known = part.known_shape(known) if known is not None else part.gives
+        return known
+
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         for name, part in self.named():
             names, shape = part.names_out(names, shape, name), part.out_shape(shape)

@@ -90,6 +90,9 @@ class Single(FeatureMap):
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.map.out_shape(shape)
 
+    def known_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        return self.map.known_shape(shape)
+
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return self.map.names_out(names, shape, type(self.map).__name__.lower())
 

@@ -108,6 +108,10 @@ class Term(Estimator):
         with torch.no_grad():
             return tuple(self.forward(torch.zeros((1, *shape), dtype=torch.float64)).shape[1:])
 
+    def known_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """`out_shape` where it is known without evaluating φ, else None."""
+        return shape if self.gives is None and self.keeps_shape else self.gives
+
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         """Names of the flattened output, given those of the flattened input and its shape."""
         return [f"{label}{i}" for i in range(int(np.prod(self.out_shape(shape))))]
