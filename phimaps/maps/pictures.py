@@ -147,7 +147,9 @@ def arranged(
             "The module takes images with channels.",
             got=f"items of shape {item}",
             need=f"items of shape ({wanted}, height, width)",
-            do="X[:, None], which adds a channel",
+            do="X[:, None], which adds a channel"
+            if wanted == 1
+            else f"np.repeat(X[:, None], {wanted}, axis=1), if they are grey",
         )
     raise ShapeError(
         f"The first convolution takes {wanted} channel{'s' * (wanted != 1)}, and gets "
