@@ -227,11 +227,12 @@ def _unit_value(
 
 def _warn(tool: str, unnamed: int, others: list[str]) -> None:
     if unnamed:
-        warnings.warn(
-            f"{tool}: {unnamed} clamp{'s' * (unnamed > 1)} or maxima compute max(z, 0) and are "
-            "taken for ReLUs; write torch.relu to say so.",
-            stacklevel=4,
+        what = (
+            "a clamp or maximum for a ReLU, as it computes"
+            if unnamed == 1
+            else f"{unnamed} clamps or maxima for ReLUs, as they compute"
         )
+        warnings.warn(f"{tool} took {what} max(z, 0); torch.relu would say so.", stacklevel=4)
     if others:
         warnings.warn(
             f"{tool} has a rule for ReLU only: {', '.join(others)} passed on the plain gradient.",

@@ -325,7 +325,7 @@ def test_what_does_the_same_is_replaced_with_a_warning(relu, rng):
     unit = units(value, rng)[0]
     _, wanted = explicit(steps, x, unit, RULES["deconvnet"])
     module = Spelled(steps, CLAMPS[relu])
-    text = r"deconvnet: 3 clamps or maxima compute max\(z, 0\) and are taken for ReLUs"
+    text = r"^deconvnet took 3 clamps or maxima for ReLUs, as they compute max\(z, 0\); torch.relu"
     with pytest.warns(UserWarning, match=text):
         assert close(pm.cnn.deconvnet(module, x, unit), wanted)
     # The gradient needs no rule.
