@@ -80,6 +80,17 @@ PROMISED = {
         r"exact kernel ridge: R² 0\.3\d\d",
         r"'nystrom' for an error of 0.0001: R² 0\.3\d\d, predictions 0\.\d+ %",
     ],
+    "10_network_features.py": [
+        r"a name: bn\[post\]:c1@\(0,1\) of 512",
+        r"pixels +9\.\d\d % errors",
+        r"z of the first layer +9\.\d\d % errors",
+        r"a of the first layer +[23]\.\d\d % errors",
+        r"both, in one pass +[23]\.\d\d % errors",
+        r"cache of 67108864 bytes: 1797 images computed of 1797",
+        r"cache of +0 bytes: 23\d\d\d images computed of 1797",
+        r"unchanged: True, in training mode: True, hooks: False",
+        r"from a loader: \(1797, 512\) float32",
+    ],
 }
 
 
