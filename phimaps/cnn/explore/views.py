@@ -12,7 +12,9 @@ import torch
 from ...errors import ParameterError, PhimapsError, show
 from ...map import Assume, Compose, FeatureMap, On
 from ...maps.conv import Conv2d
+from ...maps.foreign import from_function
 from ...maps.network import Network
+from ..stages import Passed, follow
 from ..trace import Stage, Trace
 
 __all__ = ["View", "views"]
@@ -144,7 +146,7 @@ def _chosen(stages: list[Stage], layers: list[str] | None) -> list[tuple[Stage, 
 
 def _why(z: Stage, phi: FeatureMap | None) -> str:
     if phi is None:
-        return "it lies inside a branch, and is no map of its own"
+        return "it is not the same when the map runs again"
     return f"its shape {z.value.shape[1:]} is neither that of images nor of vectors"
 
 
@@ -155,7 +157,9 @@ def _upto(closed: FeatureMap, z: Stage, a: Stage | None, x: torch.Tensor) -> Fea
     """The map that computes z, checked against the value that was seen on the way."""
     seen = z.value[:1]
     reach = float(np.abs(seen).max(initial=0.0)) or 1.0
-    for candidate in _candidates(closed, z, a):
+    for candidate in (*_candidates(closed, z, a), _followed(closed, seen, x)):
+        if candidate is None:
+            continue
         try:
             # With gradients on, a network computes as it stands, and prepares no faster way.
             with torch.enable_grad():
@@ -183,6 +187,35 @@ def _candidates(closed: FeatureMap, z: Stage, a: Stage | None) -> Iterator[Featu
             given = {n: getattr(closed, n) for n in ("mean", "std", "in_shape", "precision")}
             yield Network(closed.module, layer=layer, stage=stage, **given)
     yield closed
+
+
+def _followed(closed: FeatureMap, seen: np.ndarray, x: torch.Tensor) -> FeatureMap | None:
+    """The map that computes φ, and of that the step that gave the value which was seen."""
+    apart: dict[int, float] = {}
+
+    def compare(step: Passed) -> None:
+        value = step.value.detach().cpu().numpy()
+        if value.shape == seen.shape:
+            # Not bit by bit: rounding depends on how many images go together.
+            apart[step.number] = float(np.abs(value - seen).max(initial=0.0))
+
+    with torch.no_grad():
+        follow(closed, x[:1], compare)
+    if not apart:
+        return None
+    wanted = min(apart, key=lambda number: apart[number])
+
+    def stage(images: torch.Tensor) -> torch.Tensor:
+        kept: list[torch.Tensor] = []
+        # A copy: what follows may work in place.
+        follow(
+            closed,
+            images,
+            lambda s: kept.append(s.value.clone()) if s.number == wanted else None,
+        )
+        return kept[0]
+
+    return from_function(stage)
 
 
 def _bare(phi: FeatureMap) -> FeatureMap:
