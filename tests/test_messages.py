@@ -501,6 +501,9 @@ TABLE |= {
     "a transformer on the way back": lambda: pm.cnn.gradient(
         pm.Flatten() @ pm.Standardize(), grey, 0
     ),
+    "a value written over before the way back": lambda: pm.cnn.gradient(
+        pm.from_function(lambda x: (a := x.sigmoid()) * a.mul_(2)), grey, 0
+    ),
     "no map to cover for": lambda: pm.cnn.occlusion(3, grey, 0),
     "a large window": lambda: pm.cnn.occlusion(edges, grey, 0, window=5),
     "no window": lambda: pm.cnn.occlusion(edges, grey, 0, window=0),

@@ -199,7 +199,7 @@ def _sent_back(phi: Any, x: Any, unit: Any, tool: str, function: Any, seed: Any)
             if function is not None and start == 0:
                 _warn(tool, unnamed, bends(value, piece, function.__name__))
             first = value.detach() if own else torch.full_like(value, float(seed))
-            (signal,) = torch.autograd.grad(value, piece, first, allow_unused=True)
+            signal = _at_pixels(value, piece, first, tool)
         result[start : start + PIECE] = 0 if signal is None else signal
     return result.numpy().reshape(np.shape(x))
 
@@ -223,6 +223,20 @@ def _unit_value(
             do="leave out what detaches, rounds or compares",
         )
     return features[(slice(None), *index)], unnamed
+
+
+def _at_pixels(
+    value: torch.Tensor, images: torch.Tensor, first: torch.Tensor, tool: str
+) -> torch.Tensor | None:
+    try:
+        return torch.autograd.grad(value, images, first, allow_unused=True)[0]
+    except RuntimeError as error:
+        raise GradientError(
+            f"{tool} cannot go back through what the forward pass did.",
+            got="an error of torch on the way back, which stands above this one",
+            need="steps that keep what their gradients need, as in training",
+            do="a module that does not write over values that others need",
+        ) from error
 
 
 def _warn(tool: str, unnamed: int, others: list[str]) -> None:

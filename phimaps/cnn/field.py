@@ -76,9 +76,13 @@ class Fields:
             found = receptive_field(self.closed, unit, shape)
             clipped = any(_cut(self.closed, shape, found, axis) for axis in (0, 1))
             return Field(found.mask, found.hull, clipped, True)
+        try:
+            ends = [np.flatnonzero(reached) for reached in structure.extent(unit)]
+        except PhimapsError:
+            # An `if` on the data may take another way for NaN, or find none: all may be seen.
+            ends = [np.arange(n) for n in shape[1:]]
         (top, bottom), (left, right) = (
-            (int(on[0]), int(on[-1]) + 1) if len(on := np.flatnonzero(reached)) else (0, 0)
-            for reached in structure.extent(unit)
+            (int(on[0]), int(on[-1]) + 1) if on.size else (0, 0) for on in ends
         )
         edge = not (top > 0 and left > 0 and bottom < shape[1] and right < shape[2])
         return Field(self.mask(unit, shape), (top, left, bottom, right), edge, False)

@@ -193,9 +193,11 @@ def test_signals_are_those_of_the_explicit_network(tool, pool, stage, rng):
                 assert found.dtype == np.float64
                 assert close(found, wanted)
                 outside = ~seen(steps, unit, value.shape)
-                assert outside.any()
                 assert not found[:, outside].any()
             nonzero += wanted.any()
+        mask = pm.cnn.receptive_field(phi, unit, x.shape).mask
+        assert outside.any()
+        assert np.array_equal(mask, ~outside)
     assert nonzero >= 6
 
 
@@ -303,7 +305,7 @@ class Spelled(nn.Module):
 
     def forward(self, x):
         a = self.pool(self.relu(self.convs[0](x)))
-        z = self.convs[1](a) if bool(a.sum() > -1) else -self.convs[1](a)
+        z = -self.convs[1](a) if bool(a.sum() < -1) else self.convs[1](a)
         return self.relu(self.convs[2](self.relu(z)))
 
 
@@ -316,6 +318,34 @@ def test_every_spelling_of_relu_is_replaced(tool, relu, rng):
     _, wanted = explicit(steps, x, unit, RULES[tool], 1.0)
     assert wanted.any()
     assert close(TOOLS[tool](Spelled(steps, SPELLINGS[relu]), x, unit), wanted)
+
+
+LAYERS = [
+    ("convs.0", "pre", 0, 1),
+    ("convs.0", "post", 0, 2),
+    ("pool", None, 0, 3),
+    ("relu", "post", 1, 5),
+    ("convs.1", "pre", 0, 4),
+    ("convs.1", "post", 0, 5),
+    ("convs.2", "pre", 0, 6),
+    ("relu@2", "post", 0, 7),
+]
+
+
+@pytest.mark.parametrize("place", LAYERS, ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
+@pytest.mark.parametrize("tool", RULES)
+def test_layers_inside_a_module_before_and_after_their_relu(tool, place, rng):
+    layer, stage, call, upto = place
+    steps, x = chain(rng, (3, 2)), images(rng)[0]
+    net = Spelled(steps, nn.ReLU(inplace=True))
+    phi = pm.from_torch(net, layer=layer, stage=stage, call=call)
+    value, _ = explicit(steps[:upto], x, (0, 0, 0), RULES[tool])
+    assert close(phi(x[None])[0], value)
+    for unit in units(value, rng, 1):
+        _, wanted = explicit(steps[:upto], x, unit, RULES[tool], 1.0)
+        found = TOOLS[tool](phi, x, unit)
+        assert close(found, wanted)
+        assert not found[:, ~seen(steps[:upto], unit, value.shape)].any()
 
 
 @pytest.mark.parametrize("relu", CLAMPS)
@@ -481,6 +511,16 @@ def test_no_mode_of_the_caller_gets_in_the_way(mode, rng):
 def test_a_feature_that_does_not_look_has_no_gradient():
     phi = pm.from_function(lambda x: torch.stack((x.sum((1, 2, 3)), 0 * x[:, 0, 0, 0] + 1), 1))
     assert not pm.cnn.gradient(phi, np.ones((1, 2, 2)), 1).any()
+
+
+def test_what_was_written_over_is_refused():
+    class Careless(nn.Module):
+        def forward(self, x):
+            a = torch.sigmoid(x)
+            return a * a.mul_(2)
+
+    with pytest.raises(pm.errors.GradientError, match="cannot go back through what the forward"):
+        pm.cnn.gradient(Careless(), np.ones((1, 2, 2)), 0)
 
 
 def test_the_rules_agree_with_captum(rng):

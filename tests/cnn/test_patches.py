@@ -91,6 +91,24 @@ def test_a_patch_at_the_edge_says_so():
     assert (patch.clipped, patch.box) == (False, (0, 5, 1, 8))
 
 
+EDGES = {
+    "a window of the size of the image": (lambda: pm.Conv2d(np.ones((1, 1, 1, 8))), False),
+    "a window that is larger": (lambda: pm.Conv2d(np.ones((1, 1, 1, 10)), padding=(0, 1)), True),
+    "larger, in the middle": (lambda: pm.Conv2d(np.ones((1, 1, 1, 9)), padding=(0, 4)), True),
+    "the whole of any image": (lambda: pm.GlobalPool("avg"), False),
+    "all pixels": (lambda: pm.Affine(np.ones((8, 1))) @ pm.Flatten(), False),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_a_unit_that_sees_the_whole_image_may_see_beyond(name):
+    phi, clipped = EDGES[name][0](), EDGES[name][1]
+    middle = phi(np.zeros((1, 1, 1, 8))).size // 2
+    unit = (0, 0, middle) if phi(np.zeros((1, 1, 1, 8))).ndim == 4 else (0,)
+    (patch,) = pm.cnn.top_patches(phi, np.ones((1, 1, 1, 8)), unit, 1)
+    assert (patch.box, patch.clipped) == ((0, 0, 1, 8), clipped)
+
+
 def test_one_unit_and_channels_without_places(rng):
     phi, X = net(rng), pixels(rng)
     values = phi(X)[:, 2, 1, 2]
