@@ -211,7 +211,17 @@ class NormalizedConv2d(ImageMap):
                     Strength.COMPUTED,
                 ),
             )
-        if window.circular or not any(window.before + window.after) or self._entries() == 1:
+        alike = window.circular or not any(window.before + window.after)
+        reached = self._reached(on, shape, alike)
+        if reached > 0:
+            yield (
+                (~Lipschitz)(reached),
+                Reason(
+                    "the derivative in one window at a flat image is the centred filters over √ε",
+                    Strength.COMPUTED,
+                ),
+            )
+        if alike or self._entries() == 1:
             yield from shifted(on, "a shift of all pixels changes neither p - m nor v of any patch")
 
     def _steepest(self, shape: tuple[int, int, int]) -> float:
@@ -221,3 +231,19 @@ class NormalizedConv2d(ImageMap):
         often = int(np.bincount(seen[seen >= 0]).max(initial=0))
         factor = rounded(sqrt(often) / sqrt(self.eps), up=True)
         return multiply([float(grown(norm, power, up=True)), factor], up=True)
+
+    def _reached(self, on: Space, shape: tuple[int, int, int], alike: bool) -> float:
+        """A norm that the derivative certainly has somewhere, or 0."""
+        box = on.inner_box()
+        if box is None or self._entries() == 1:
+            return 0.0
+        # A flat patch has v = 0; beside padding by zeros only that of an image of zeros is flat.
+        flat = box.low.max() < box.high.min() if alike else ((box.low < 0) & (box.high > 0)).all()
+        places = self.window().grid(shape)
+        whole = any((place >= 0).all() and len(set(place)) == len(place) for place in places)
+        if not flat or not whole:
+            return 0.0
+        rows, slack, power = self._centred()
+        norm = max(0.0, rounded(float(singular_values(rows)[0].max(initial=0.0)) - slack, up=False))
+        size = float(grown(max(norm, 0.0), power, up=False))
+        return max(0.0, rounded(size / sqrt(self.eps), up=False)) if size < inf else 0.0
