@@ -332,6 +332,17 @@ TABLE = {
     "a kernel that is not positive definite": lambda: pm.kernels.check_psd(
         np.array([[1.0, 2.0], [2.0, 1.0]])
     ),
+    "an explorer of nothing": lambda: pm.cnn.explorer(3, grey),
+    "an explorer of rows": lambda: pm.cnn.explorer(edges, np.ones(3)),
+    "an explorer of no image": lambda: pm.cnn.explorer(edges, grey, shown=0),
+    "an explorer of half a unit": lambda: pm.cnn.explorer(edges, grey, units=0.5),
+    "an explorer of NaN": lambda: pm.cnn.explorer(edges, grey * np.nan),
+    "too few names": lambda: pm.cnn.explorer(edges, grey, names=[]),
+    "an explorer of no such layer": lambda: pm.cnn.explorer(edges, grey, layers=["a7"]),
+    "no filters": lambda: pm.cnn.plot_filters(pm.Relu()),
+    "filters of no such layer": lambda: pm.cnn.plot_filters(edges, "conv1"),
+    "a plot of two images": lambda: pm.cnn.plot_maps(edges, np.zeros((2, 1, 4, 4))),
+    "a plot of no channels": lambda: pm.cnn.plot_maps(edges, grey, channels=0),
 }
 
 
@@ -589,6 +600,18 @@ TABLE |= {
     "an effective field without gradient": lambda: pm.cnn.effective_field(
         pm.from_function(torch.Tensor.detach), 0, grey
     ),
+}
+
+TABLE |= {
+    "more clusters than patches": lambda: pm.PatchKMeansConv2d(9, (2, 5)).fit(images),
+    "another bias for filters behind contrast": lambda: pm.NormalizedConv2d(
+        np.ones((2, 3, 2, 2)), [1.0]
+    ).fit(images),
+    "no contrast to keep flat": lambda: pm.NormalizedConv2d(np.ones((2, 3, 2, 2)), eps=0.0).fit(
+        images
+    ),
+    "another number of channels for centres": lambda: pm.Distances2d(np.ones((4, 2))).fit(images),
+    "centres that are none": lambda: pm.Distances2d([1.0, 2.0]).fit(images),
 }
 
 
