@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from types import FunctionType
 from typing import Any, final
@@ -41,6 +41,27 @@ def _shapes_only(name: str, args: Any) -> bool:
     return name.startswith("new_") or name.endswith("_like") or (other and not live(args[:1]))
 
 
+# What makes a number of Python of a tensor: from then on a module may do anything with it.
+_LOOKS = frozenset(
+    ("__bool__", "__float__", "__int__", "__index__", "item", "tolist", "equal", "is_nonzero")
+)
+
+
+@final
+class _Looks(TorchFunctionMode):
+    """What a module is told when it looks at values, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = func(*args, **(kwargs or {}))
+        if name_of(func) in _LOOKS:
+            self.seen.append(result)
+        return result
+
+
 @final
 class Structure(TorchFunctionMode):
     """While it is active, operations on what depends on the image are sums of what they read.
@@ -48,6 +69,8 @@ class Structure(TorchFunctionMode):
     Parameters
     ----------
     image : Tensor that requires a gradient
+    answers : sequence, optional
+        What the module is told when it looks at values, in order.
 
     Attributes
     ----------
@@ -55,9 +78,11 @@ class Structure(TorchFunctionMode):
         The operation of which it is not known what it reads, and why.
     """
 
-    def __init__(self, image: torch.Tensor):
+    def __init__(self, image: torch.Tensor, answers: Sequence[Any] = ()):
         super().__init__()
         self.failed: str | None = None
+        self.looked = False
+        self._answers = iter(answers)
         self._made = set(_nodes(image.grad_fn))
 
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
@@ -66,17 +91,22 @@ class Structure(TorchFunctionMode):
         if name == "_set_grad_enabled":
             # What is computed without gradient is read all the same.
             return None
+        if name in _LOOKS:
+            told = next(self._answers, self)
+            if told is not self:
+                return told
         args, kwargs = constant(args), constant(kwargs)
         given = live((args, kwargs))
         if not given:
             return func(*args, **kwargs)
         try:
             for t in given:
-                self._check(t)
+                self.check(t)
             result = self._replaced(name, func, args, kwargs)
             if not _shapes_only(name, args) and list(tensors(result)) and not live(result):
                 raise Unknown("its result has lost the gradient")
         except Unknown as why:
+            self.looked = self.looked or name in _LOOKS
             self.failed = self.failed or f"{name}: {why}"
             raise
         for t in live((result, args[:1])):
@@ -102,7 +132,7 @@ class Structure(TorchFunctionMode):
         with self:
             return opened(*args, **kwargs)
 
-    def _check(self, t: torch.Tensor) -> None:
+    def check(self, t: torch.Tensor) -> None:
         """Nothing may have come past this mode, as a scripted module's work does."""
         for node in _nodes(t.grad_fn, self._made):
             own = isinstance(node, torch.autograd.function.BackwardCFunction)
@@ -147,6 +177,11 @@ def as_rows(phi: FeatureMap, images: torch.Tensor) -> torch.Tensor:
     return images.flatten(1) if phi.takes == (prod(images.shape[1:]),) else images
 
 
+def grey(shape: tuple[int, ...]) -> torch.Tensor:
+    """An image of numbers about the middle of [0, 1]."""
+    return torch.from_numpy(generator(0).uniform(0.25, 0.75, size=shape))
+
+
 @final
 class Probes:
     """Which pixels a NaN reaches a unit from, in float64: rows, columns, then what both leave.
@@ -164,8 +199,7 @@ class Probes:
 
     def __init__(self, phi: FeatureMap, shape: tuple[int, int, int]):
         self.phi, self.shape = phi, shape
-        image = generator(0).uniform(0.25, 0.75, size=shape)
-        self.image = torch.from_numpy(image)
+        self.image = grey(shape)
         self.clean = self._features(self.image[None])[0]
         self._channels: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -237,42 +271,60 @@ class Dependence:
     features : tuple of int
         The shape of φ(x) for one image.
     exact : bool
-        Whether the structure was found; if not, NaN is sent through the map instead, and what it
-        reaches is certain, what it does not reach is not.
+        Whether the structure was found. If not, it is that of the path which one image takes
+        through a module that looks at values; or NaN was sent through the map, and what it reaches
+        is certain, what it does not reach is not.
     because : str
         How it was found, and why so.
     """
 
     def __init__(self, phi: FeatureMap, shape: tuple[int, int, int], method: str = "structure"):
         self._probes: Probes | None = None
-        why = "asked to probe"
-        if method == "structure":
-            why = self._follow(phi, shape)
-        self.exact = not why
+        self.exact, why = False, "asked to probe"
         self.because = "the operations of the map, by what they read"
+        if method == "structure":
+            mode, why = self._follow(phi, shape, ())
+            self.exact = not why
+            if mode.looked:
+                looks = self._looks(phi, shape)
+                self.because += f", on the path that one image takes ({why})"
+                why = self._follow(phi, shape, looks)[1]
         if why:
             self._probes = Probes(phi, shape)
             self.features = tuple(self._probes.clean.shape)
             self.because = f"what a NaN reaches ({why})"
 
-    def _follow(self, phi: FeatureMap, shape: tuple[int, int, int]) -> str:
+    def _looks(self, phi: FeatureMap, shape: tuple[int, int, int]) -> list[Any]:
+        with torch.enable_grad(), _Looks() as mode:
+            phi.forward(as_rows(phi, grey(shape)[None]))
+        return mode.seen
+
+    def _follow(
+        self, phi: FeatureMap, shape: tuple[int, int, int], answers: Sequence[Any]
+    ) -> tuple[Structure, str]:
         """Run the map on surrogates; what stood in the way, if anything."""
         self._pixels = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
         with torch.enable_grad():
             image = self._pixels.clone()
-            mode = Structure(image)
+            mode = Structure(image, answers)
             try:
                 with mode:
                     value = phi.forward(as_rows(phi, image))
-                mode._check(value)
+                mode.check(value)
                 if value.grad_fn is None:
                     raise Unknown("what it gives has lost its gradient")
             except Exception as error:
                 # Whatever is wrong with the map itself shows when it is probed.
-                return mode.failed or f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                lines = str(error).splitlines() or [""]
+                return mode, mode.failed or f"{type(error).__name__}: {lines[0]}"
         self._value = value[0]
         self.features = tuple(self._value.shape)
-        return mode.failed or ""
+        return mode, mode.failed or ""
+
+    @property
+    def followed(self) -> bool:
+        """Whether the operations were followed, not probed."""
+        return self._probes is None
 
     def pixels(self, unit: tuple[int, ...]) -> np.ndarray:
         """bool (height, width): the pixels that the unit depends on, over all channels."""

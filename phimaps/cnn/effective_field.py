@@ -87,11 +87,12 @@ def effective_field(
 
     Notes
     -----
-    The gradient of a deep stack is near a Gaussian in the middle of the receptive field and takes
-    up a part of it that shrinks as 1/sqrt(depth) (Luo et al., section 2.2). They average over
-    random inputs and weights, and count the pixels above 4.55 % of the one in the middle (section
-    3.1); here the images are the user's, the weights those of the map, and a share of the squared
-    gradient counts, which is a norm and needs no middle.
+    For n convolutions k x k with independent weights of mean 0 the expected squared gradient is a
+    uniform k x k window convolved n times with itself. That is close to a Gaussian of variance
+    n (k² - 1) / 12 along each axis, of which 95 % lie in 1.57 n (k² - 1) pixels: of the n² (k - 1)²
+    pixels of the field a part that shrinks as 1/n. Luo et al. find the same shape with ReLU and in
+    trained networks. They average over random images and weights; here the weights are those of the
+    map.
 
     References
     ----------

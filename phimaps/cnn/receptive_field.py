@@ -42,8 +42,9 @@ class ReceptiveField:
         The middle of the whole field, which the image may cut off; where that does not show, of
         the hull, or NaN if the unit depends on nothing.
     exact : bool
-        Whether all operations of the map are known. If not, a NaN was sent through it: the pixels
-        of the mask are certain, and the others are not.
+        Whether all operations of the map are known. If not, it is the field on the path that one
+        image takes through a module that looks at values; or a NaN was sent through the map: the
+        pixels of the mask are certain then, and the others are not.
     because : str
         How the set was found.
     """
@@ -88,10 +89,11 @@ def receptive_field(
     in_shape : tuple of int, optional
         (channels, height, width) of the images. Default: what the map says.
     method : {"structure", "probe"}, default "structure"
-        "structure" follows the operations of the map by what they read. Where one is not known, or
-        the map computes with values in Python, it does as "probe", which sends NaN through the map
-        in float64, first by rows and columns, then by the pixels where both arrive. An operation
-        that drops NaN (a comparison, a sort) hides pixels from "probe".
+        "structure" follows the operations of the map by what they read, on the path that a grey
+        image takes where the map looks at values (``if x.mean() > 0``). Where an operation is not
+        known, it does as "probe", which sends NaN through the map in float64, first by rows and
+        columns, then by the pixels where both arrive. An operation that drops NaN (a comparison, a
+        sort) hides pixels from "probe".
 
     Returns
     -------
@@ -248,7 +250,7 @@ def _steps(
     It is read off units in the middle whose fields end inside of the image; if there are none, in
     a larger image.
     """
-    known, key = phi.memo, ("fields", shape, channel, seen.exact)
+    known, key = phi.memo, ("fields", shape, channel, seen.followed)
     if key not in known:
         known[key] = [_along(phi, shape, seen, channel, axis) for axis in (0, 1)]
     return list(known[key])
@@ -259,7 +261,7 @@ def _along(
 ) -> _Steps | None:
     found = _regular(seen, shape[axis + 1], channel, axis)
     size, free = list(shape), _of_any_size(phi)
-    while found is None and seen.exact:
+    while found is None and seen.followed:
         size[axis + 1] *= 2
         if size[1] * size[2] > _MOST_PIXELS:
             break
@@ -269,7 +271,7 @@ def _along(
             # The map takes images of one size only.
             break
         same = len(wider.features) == 3 and wider.features[axis + 1] <= seen.features[axis + 1]
-        if not wider.exact or len(wider.features) != 3 or same:
+        if not wider.followed or len(wider.features) != 3 or same:
             # A larger image that gives no more units shows no more of how they follow.
             break
         found = _regular(wider, size[axis + 1], channel, axis)

@@ -207,7 +207,6 @@ def under_inference(x):
 
 PROBED = {
     "under inference": (under_inference, "roll: its result has lost the gradient"),
-    "a choice by value": (lambda x: x if x.mean() > 0 else x.roll(1, 2), "__bool__: what is comp"),
     "Fourier": (lambda x: torch.fft.rfft(x, dim=2).abs(), "fft_rfft: what it reads is not known"),
     "own function": (Flip.apply, "flip: its result has lost the gradient"),
     "NumPy": (lambda x: x + torch.from_numpy(x.numpy()).flip(2), "numpy: what is computed next"),
@@ -224,6 +223,25 @@ def test_what_is_not_known_is_probed_and_says_so(name):
     seen = check(Do(function), exact=False)
     assert seen.because.startswith("what a NaN reaches (")
     assert why in seen.because
+
+
+def test_a_module_that_looks_at_values_is_followed_on_the_path_of_an_image():
+    def turned(x):
+        y = x.flip(2) if x.mean() > 0 else x
+        shift = int(10 * float(x.amax()))
+        return y.roll(shift, 3) + 0 * x.mean().item()
+
+    field = receptive_field(Do(turned), (0, 1, 2), SHAPE)
+    # The values are random numbers up to 0.75 on 192 places, so that the greatest is above 0.7.
+    assert np.argwhere(field.mask).tolist() == [[8 - 1 - 1, (2 - 7) % 6]]
+    assert not field.exact
+    assert "the path that one image takes (__bool__: what is computed next" in field.because
+    assert field.stride == (-1, 1)
+    # NaN is not above 0, and would go the other way.
+    probed = receptive_field(
+        Do(lambda x: x.flip(2) if x.mean() > 0 else x), (0, 1, 2), SHAPE, method="probe"
+    )
+    assert probed.rows.tolist() == [1]
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
