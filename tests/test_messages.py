@@ -332,17 +332,6 @@ TABLE = {
     "a kernel that is not positive definite": lambda: pm.kernels.check_psd(
         np.array([[1.0, 2.0], [2.0, 1.0]])
     ),
-    "an explorer of nothing": lambda: pm.cnn.explorer(3, grey),
-    "an explorer of rows": lambda: pm.cnn.explorer(edges, np.ones(3)),
-    "an explorer of no image": lambda: pm.cnn.explorer(edges, grey, shown=0),
-    "an explorer of half a unit": lambda: pm.cnn.explorer(edges, grey, units=0.5),
-    "an explorer of NaN": lambda: pm.cnn.explorer(edges, grey * np.nan),
-    "too few names": lambda: pm.cnn.explorer(edges, grey, names=[]),
-    "an explorer of no such layer": lambda: pm.cnn.explorer(edges, grey, layers=["a7"]),
-    "no filters": lambda: pm.cnn.plot_filters(pm.Relu()),
-    "filters of no such layer": lambda: pm.cnn.plot_filters(edges, "conv1"),
-    "a plot of two images": lambda: pm.cnn.plot_maps(edges, np.zeros((2, 1, 4, 4))),
-    "a plot of no channels": lambda: pm.cnn.plot_maps(edges, grey, channels=0),
 }
 
 
@@ -612,6 +601,20 @@ TABLE |= {
     ),
     "another number of channels for centres": lambda: pm.Distances2d(np.ones((4, 2))).fit(images),
     "centres that are none": lambda: pm.Distances2d([1.0, 2.0]).fit(images),
+}
+
+TABLE |= {
+    "an explorer of nothing": lambda: pm.cnn.explorer(3, grey),
+    "an explorer of rows": lambda: pm.cnn.explorer(edges, np.ones(3)),
+    "an explorer of no image": lambda: pm.cnn.explorer(edges, grey, shown=0),
+    "an explorer of half a unit": lambda: pm.cnn.explorer(edges, grey, units=0.5),
+    "an explorer of NaN": lambda: pm.cnn.explorer(edges, grey * np.nan),
+    "too few names": lambda: pm.cnn.explorer(edges, grey, names=[]),
+    "an explorer of no such layer": lambda: pm.cnn.explorer(edges, grey, layers=["a7"]),
+    "no filters": lambda: pm.cnn.plot_filters(pm.Relu()),
+    "filters of no such layer": lambda: pm.cnn.plot_filters(edges, "conv1"),
+    "a plot of two images": lambda: pm.cnn.plot_maps(edges, np.zeros((2, 1, 4, 4))),
+    "a plot of no channels": lambda: pm.cnn.plot_maps(edges, grey, channels=0),
 }
 
 

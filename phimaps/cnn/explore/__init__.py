@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...errors import InputError, ParameterError, ShapeError, show
+from ...errors import ParameterError, ShapeError, show
 from ...page.saving import write
 from ...spaces import Images, Space
 from ..stages import as_followed
@@ -110,7 +110,7 @@ def explorer(
     counts = {"shown": shown, "channels": channels, "units": units, "patches": patches}
     _check_counts(counts)
     closed = as_followed(phi, "explorer")
-    X = _checked_images(images)
+    X = as_batch(images, "explorer").cpu()
     x = X[:shown]
     labels = _checked_names(names, len(x))
     tone = (0.0, 1.0) if X.min() >= 0 and X.max() <= 1 else (float(X.min()), float(X.max()))
@@ -160,19 +160,6 @@ def _check_counts(counts: dict[str, Any]) -> None:
                 need=f"an int >= {least}",
                 do=f"{name}={max(least, 1)}",
             )
-
-
-def _checked_images(images: Any) -> torch.Tensor:
-    X = as_batch(images, "explorer").cpu()
-    bad = (~torch.isfinite(X)).flatten(1).any(dim=1)
-    if bool(bad.any()):
-        raise InputError(
-            f"Image {int(bad.nonzero()[0])} has a pixel that is not finite.",
-            got=f"{int(bad.sum())} of {len(X)} images with such pixels",
-            need="finite numbers",
-            do="drop these images, or fill the gaps first",
-        )
-    return X
 
 
 def _checked_names(names: Sequence[str] | None, count: int) -> list[str]:
