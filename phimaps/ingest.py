@@ -37,12 +37,20 @@ class Rows:
     ----------
     data : Tensor, ndarray or scipy.sparse.csr_array
         The rows, with the items' shape restored.
-    names : tuple of str
-        Of the flattened coordinates.
+    known : tuple of str or None
+        Names of the flattened coordinates, where the data had some.
     """
 
     data: Any
-    names: tuple[str, ...]
+    known: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each flattened coordinate."""
+        # Made when they are asked for: there are 150,528 in an image of 3 x 224 x 224.
+        if self.known is not None:
+            return self.known
+        return tuple(f"x{i}" for i in range(prod(self.data.shape[1:])))
 
 
 def read(owner: Any, X: Any, reset: bool) -> Rows:
@@ -77,7 +85,7 @@ def read(owner: Any, X: Any, reset: bool) -> Rows:
     shape = item_shape or vars(owner).get("in_shape_")
     if shape is not None and isinstance(data, np.ndarray):
         data = data.reshape(len(data), *shape)
-    return Rows(data, _names(owner, prod(data.shape[1:])))
+    return Rows(data, _names(owner))
 
 
 def _validated(owner: Any, X: Any, item_shape: tuple[int, ...] | None, reset: bool) -> Any:
@@ -111,9 +119,9 @@ def _dtypes(owner: Any) -> list[Any]:
     return [*FLOATS, np.uint8] if owner.bytes else FLOATS
 
 
-def _names(owner: Any, count: int) -> tuple[str, ...]:
+def _names(owner: Any) -> tuple[str, ...] | None:
     known = getattr(owner, "feature_names_in_", None)
-    return tuple(known) if known is not None else tuple(f"x{i}" for i in range(count))
+    return None if known is None else tuple(known)
 
 
 def _is_frame(X: Any) -> bool:
@@ -206,7 +214,7 @@ def _read_tensor(owner: Any, X: torch.Tensor, reset: bool) -> Rows:
         if len(item) > 1:
             owner.in_shape_ = item
     shape = vars(owner).get("in_shape_")
-    return Rows(data if shape is None else data.reshape(-1, *shape), _names(owner, width))
+    return Rows(data if shape is None else data.reshape(-1, *shape), _names(owner))
 
 
 # --- the four lines ---------------------------------------------------------------------------
