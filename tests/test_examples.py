@@ -91,6 +91,15 @@ PROMISED = {
         r"unchanged: True, in training mode: True, hooks: False",
         r"from a loader: \(1797, 512\) float32",
     ],
+    "12_untrained_filters.py": [
+        r"pixels +6\.\d\d % errors",
+        r"32 random filters +0\.\d\d % errors",
+        r"24 k-means filters +0\.\d\d % errors",
+        r"256 k-means filters +1[01]\.\d % errors",
+        r"The layer is Triangle @ Distances2d @ NormalizedConv2d",
+        r"Continuous: proved\nInjective: refuted\n",
+        r"two images that it merges differ by \[0\.\d+\]",
+    ],
 }
 
 
