@@ -100,6 +100,14 @@ PROMISED = {
         r"Continuous: proved\nInjective: refuted\n",
         r"two images that it merges differ by \[0\.\d+\]",
     ],
+    "11_feature_maps_in_cnns.py": [
+        r"a1    2      post +8 x 8 x 8 +0 ",
+        r"pixels x   6\.\d % errors",
+        r"z, pooled  6\.\d % errors",
+        r"a, pooled  1\.\d % errors",
+        r"silent on the digits \[3\], proved dead for all images \[3\]",
+        r"silent on the digits \[0, 5, 6\], proved dead for all images \[5, 6\]",
+    ],
 }
 
 

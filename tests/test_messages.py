@@ -617,6 +617,15 @@ TABLE |= {
     "a plot of no channels": lambda: pm.cnn.plot_maps(edges, grey, channels=0),
 }
 
+TABLE |= {
+    "no such stage": lambda: pm.cnn.trace(edges, grey)["a2"],
+    "no such rectified layer": lambda: pm.cnn.units(edges, grey)["rulu"],
+    "units of nothing rectified": lambda: pm.cnn.units(edges.maps[0], grey),
+    "units of an image with NaN": lambda: pm.cnn.units(edges, [[[[1.0, np.nan]]]]),
+    "units on another space": lambda: pm.cnn.units(edges, grey, on=unit),
+    "units on no space": lambda: pm.cnn.units(edges, grey, on=(0, 1)),
+}
+
 
 def raised(case):
     with pytest.raises(pm.errors.PhimapsError) as caught:

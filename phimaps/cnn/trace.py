@@ -76,7 +76,8 @@ class Trace:
     def __str__(self) -> str:
         rows = [("name", "layer", "kind", "shape", "least", "greatest")]
         for s in self.stages:
-            least, greatest = float(s.value.min()), float(s.value.max())
+            # Adding 0 leaves no sign of a negative zero.
+            least, greatest = float(s.value.min()) + 0.0, float(s.value.max()) + 0.0
             shape = " x ".join(map(str, s.value.shape[1:]))
             rows.append((s.name, s.layer, s.kind, shape, f"{least:.3g}", f"{greatest:.3g}"))
         return columns(rows, right=2)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..batches import batches, in_batches
-from ..errors import InputError, OperandError, ParameterError, ShapeError, show
+from ..errors import OperandError, ParameterError, ShapeError, show
 from ..spaces import Space
 from .dead import proved_dead
 from .stages import Passed, as_followed, follow, warn_unnamed
@@ -205,9 +205,6 @@ def units(phi: Any, X: Any, on: Space | None = None) -> Units:
         tallies[name].add(step.value)
 
     for batch in _batches(X):
-        # One sum is cheap, and finite wherever every number is, unless it overflows.
-        if not bool(batch.sum().isfinite()) and not bool(batch.isfinite().all()):
-            raise _not_finite(batch, images)
         if not images and on is not None:
             proofs = _proofs(closed, on, tuple(batch.shape[1:]))
         seen.clear()
@@ -245,20 +242,12 @@ def _batches(X: Any) -> Iterator[torch.Tensor]:
     read = X if in_batches(X) or isinstance(X, torch.Tensor) else np.asarray(X)
     if not in_batches(read) and len(read.shape) != 4:
         read = as_batch(read, "units")
+    first = 0
     for batch in batches(read):
         step = min(IMAGES, max(1, BYTES // max(1, 4 * prod(batch.shape[1:]))))
         for start in range(0, len(batch), step):
-            yield as_batch(batch[start : start + step], "units")
-
-
-def _not_finite(batch: torch.Tensor, before: int) -> InputError:
-    row = int((~torch.isfinite(batch)).flatten(1).any(dim=1).nonzero()[0])
-    return InputError(
-        f"Image {before + row} has a pixel that is not finite.",
-        got=f"{int((~torch.isfinite(batch[row])).sum())} such pixels",
-        need="finite numbers",
-        do="drop this image, or fill the gaps first",
-    )
+            yield as_batch(batch[start : start + step], "units", first + start)
+        first += len(batch)
 
 
 @final
