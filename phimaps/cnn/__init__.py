@@ -3,11 +3,15 @@
 from .backward import deconvnet as deconvnet
 from .backward import gradient as gradient
 from .backward import guided_backprop as guided_backprop
+from .collide import Lookalike as Lookalike
+from .collide import collide as collide
 from .covered import Occlusion as Occlusion
 from .covered import occlusion as occlusion
 from .effective_field import EffectiveField as EffectiveField
 from .effective_field import effective_field as effective_field
 from .explore import explorer as explorer
+from .invert import Inversion as Inversion
+from .invert import invert as invert
 from .patches import Patch as Patch
 from .patches import top_patches as top_patches
 from .plots import plot_field as plot_field
