@@ -63,7 +63,7 @@ def name_of(function: Any) -> str:
     if name in ("__get__", "__set__", "__delete__"):
         attribute = getattr(function.__self__, "__name__", "")
         return f".{attribute}" if name == "__get__" else f".{attribute} set"
-    return name
+    return name.removeprefix("special_")
 
 
 def arguments(function: Any, names: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict:

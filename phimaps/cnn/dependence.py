@@ -151,12 +151,17 @@ def _nodes(root: Any, known: Any = ()) -> Iterator[Any]:
             stack += [n for n, _ in node.next_functions]
 
 
+def _ones(gradient: torch.Tensor | None) -> torch.Tensor | None:
+    # Of several results the autograd engine leaves those out that nothing reaches.
+    return None if gradient is None else (gradient > 0).to(gradient.dtype)
+
+
 def _binary(result: Any, given: Any) -> Any:
     """The result, whose gradient will count paths no further: it is 1 where there is one."""
     old = {id(t) for t in tensors(given)}
     for t in live(result):
         if id(t) not in old:
-            t.register_hook(lambda g: (g > 0).to(g.dtype))
+            t.register_hook(_ones)
     return result
 
 
@@ -195,7 +200,7 @@ class Probes:
     """
 
     # Numbers in the images of one batch.
-    most = 2**21
+    most = 2**19
 
     def __init__(self, phi: FeatureMap, shape: tuple[int, int, int]):
         self.phi, self.shape = phi, shape
@@ -206,7 +211,7 @@ class Probes:
     def _features(self, images: torch.Tensor) -> torch.Tensor:
         # With gradients on, a network computes as it stands and keeps no copy of the features.
         with torch.enable_grad():
-            return self.phi.forward(as_rows(self.phi, images)).detach()
+            return self.phi.forward(as_rows(self.phi, images)).detach().cpu()
 
     def extent(self, unit: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The rows and the columns from which a NaN reaches the unit, as bool arrays."""

@@ -23,14 +23,14 @@ _NAMES: dict[Rule, str] = {
         triu diagonal diag diag_embed pad constant_pad_nd unfold fold pixel_shuffle
         pixel_unshuffle channel_shuffle cumsum adaptive_avg_pool1d adaptive_avg_pool2d
         adaptive_avg_pool3d __getitem__ __setitem__ fill_ zero_ copy_ scatter scatter_add
-        index_copy index_fill masked_select take as_strided positive .T .mT __iter__
-        dim ndimension size numel nelement stride storage_offset is_contiguous
-        is_floating_point is_complex get_device element_size data_ptr __len__ __hash__
-        is_same_size is_pinned is_tensor is_storage result_type requires_grad_ __repr__
-        __format__ _is_view .shape .dtype .device .ndim .layout .is_cuda .is_cpu .is_mps
-        .is_quantized .is_sparse .is_leaf .is_meta .is_nested .is_mkldnn .is_xpu
-        .requires_grad .grad_fn .itemsize .nbytes ._version zeros_like ones_like
-        empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full
+        index_copy index_fill masked_select take as_strided positive .T .mT __iter__ dim
+        ndimension size numel nelement stride storage_offset is_contiguous is_floating_point
+        is_complex get_device element_size data_ptr __len__ __hash__ is_same_size is_pinned
+        is_tensor is_storage result_type requires_grad_ __repr__ __format__ _is_view .shape
+        .dtype .device .ndim .layout .is_cuda .is_cpu .is_mps .is_quantized .is_sparse
+        .is_leaf .is_meta .is_nested .is_mkldnn .is_xpu .requires_grad .grad_fn .itemsize
+        .nbytes ._version zeros_like ones_like empty_like full_like rand_like randn_like
+        new_zeros new_ones new_empty new_full
     """,
     mixing.pointwise: """
         add sub subtract mul multiply div divide true_divide floor_divide rsub __rsub__
@@ -42,8 +42,8 @@ _NAMES: dict[Rule, str] = {
         bitwise_or clamp clip clamp_min clamp_max isclose abs absolute __abs__ neg negative
         __neg__ __pos__ exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square reciprocal sin
         cos tan sinh cosh tanh asin acos atan arcsin arccos arctan asinh acosh atanh erf
-        erfc erfinv sigmoid special_expit logit floor ceil round trunc frac fix sign sgn
-        isnan isinf isfinite nan_to_num sinc special_erf digamma lgamma i0 deg2rad rad2deg
+        erfc erfinv sigmoid expit logit floor ceil round trunc frac fix sign sgn isnan isinf
+        isfinite nan_to_num sinc digamma lgamma i0 deg2rad rad2deg
     """,
     mixing.same: """
         relu relu6 gelu silu mish elu celu selu leaky_relu prelu rrelu hardtanh hardsigmoid
@@ -62,9 +62,7 @@ _NAMES: dict[Rule, str] = {
         argmin logsumexp norm linalg_norm linalg_vector_norm std var std_mean var_mean prod
         any all count_nonzero
     """,
-    mixing.spread: """
-        softmax log_softmax special_softmax special_log_softmax sort argsort msort
-    """,
+    mixing.spread: "softmax log_softmax sort argsort",
     mixing.greatest: "topk",
     mixing.running: "cumprod cummax cummin logcumsumexp",
     mixing.last_axes: "layer_norm rms_norm",

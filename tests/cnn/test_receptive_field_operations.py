@@ -306,7 +306,27 @@ def test_the_field_of_rows_is_that_of_the_images_they_stand_for():
 
 
 def test_every_name_in_the_table_is_one_of_torch():
-    known = {n for place in (torch, torch.Tensor, F, torch._C._nn) for n in dir(place)}
-    known |= {f".{n}" for n in dir(torch.Tensor)}
-    known |= {f"{k}_{n}" for k in ("linalg", "special") for n in dir(getattr(torch, k))}
+    places = (torch, torch.Tensor, F, torch._C._nn, torch.special)
+    known = {n for place in places for n in dir(place)} | {f".{n}" for n in dir(torch.Tensor)}
+    known |= {f"linalg_{n}" for n in dir(torch.linalg)}
     assert not set(RULES) - known
+
+
+@pytest.mark.gpu
+def test_fields_of_maps_on_an_accelerator_are_those_on_the_cpu():
+    if not torch.cuda.is_available():
+        pytest.skip("there is no accelerator")
+    net = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.MaxPool2d(2)).eval()
+    phi, x = pm.from_torch(net, layer="2"), torch.rand(3, *SHAPE)
+    wanted = receptive_field(phi, (1, 1, 1), SHAPE)
+    mostly = pm.cnn.effective_field(phi, (1, 1, 1), x)
+    built = pm.MaxPool2d(2) @ pm.Conv2d(net[0].weight.detach(), padding=1)
+    net.cuda()
+    for moved in (pm.from_torch(net, layer="2"), net, built.to("cuda")):
+        for method in ("structure", "probe"):
+            field = receptive_field(moved, (1, 1, 1), SHAPE, method=method)
+            assert field.exact == (method == "structure"), field.because
+            assert np.array_equal(field.mask, wanted.mask)
+    # Single precision: some hundred roundings of squares of gradients.
+    there = pm.cnn.effective_field(pm.from_torch(net, layer="2"), (1, 1, 1), x.cuda())
+    assert np.abs(there.weight - mostly.weight).max() < 1e-3
