@@ -108,6 +108,12 @@ PROMISED = {
         r"silent on the digits \[3\], proved dead for all images \[3\]",
         r"silent on the digits \[0, 5, 6\], proved dead for all images \[5, 6\]",
     ],
+    "13_explorer.py": [
+        r"relu-1 +8 +0\.4\d+ +0\.8\d+ +0\.8\d+ +1 +1\n",
+        r"relu-2 +10 +0\.6\d+ .* 0 +0\n",
+        r"sees 10 x 10 pixels",
+        r"the page, 0\.[3-6] MB in one file: .*phimaps-explorer\.html",
+    ],
 }
 
 

@@ -273,7 +273,11 @@ def _occluded(
     phi: FeatureMap, image: torch.Tensor, place: tuple[int, ...], box: Box
 ) -> dict[str, Any]:
     top, left, bottom, right = box
-    window = tuple(max(1, round(side / 6)) for side in (bottom - top, right - left))
+    # A sixth of the field; on large images more, as there are four windows for each square of one.
+    window = tuple(
+        max(1, round(side / 6), whole // 64)
+        for side, whole in zip((bottom - top, right - left), image.shape[1:], strict=True)
+    )
     found = occlusion(phi, image, place, window=window)
     shown = _spread(found, box)
     reach = float(np.abs(shown).max()) or 1.0
@@ -291,12 +295,13 @@ def _spread(found: Occlusion, box: Box) -> np.ndarray:
     total, count = np.zeros((2, bottom - top, right - left))
     for i, y in enumerate(found.tops - top):
         for j, x in enumerate(found.lefts - left):
-            here = (
-                slice(max(y, 0), max(y + found.window[0], 0)),
-                slice(max(x, 0), max(x + found.window[1], 0)),
-            )
-            total[here] += found.change[i, j]
-            count[here] += 1
+            if -found.window[0] < y < len(total) and -found.window[1] < x < total.shape[1]:
+                here = (
+                    slice(max(y, 0), y + found.window[0]),
+                    slice(max(x, 0), x + found.window[1]),
+                )
+                total[here] += found.change[i, j]
+                count[here] += 1
     return total / np.maximum(count, 1)
 
 
