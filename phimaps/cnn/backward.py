@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import GradientError, ParameterError, show
+from ..errors import GradientError, ParameterError, PhimapsError, show
 from ..maps.rectifiers import Rectifiers
 from ..rows import device_of
 from .bends import bends
@@ -120,6 +120,8 @@ def deconvnet(phi: Any, x: Any, unit: Any, seed: Any = "value") -> np.ndarray:
 
     - where windows of pooling overlap, what comes back to one place is summed. That is the
       transpose; writing one over the other (unpooling as a copy) is not, and depends on the order;
+    - of equal values the first in a window is its switch; the greatest value of a whole channel is
+      shared by all places that have it;
     - where branches are added, the signal goes back through each, and the results are summed;
     - batch normalisation is, in evaluation mode, a part of the convolution before it;
     - a unit before its ReLU may have a negative value. Its signal is then negative, and shows what
@@ -196,10 +198,12 @@ def _sent_back(phi: Any, x: Any, unit: Any, tool: str, function: Any, seed: Any)
         with torch.inference_mode(False), torch.enable_grad():
             piece = images[start : start + PIECE].to(device, copy=True).requires_grad_()
             value, unnamed = _unit_value(closed, piece, unit, tool, function)
-            if function is not None and start == 0:
-                _warn(tool, unnamed, bends(value, piece, function.__name__))
+            look = function is not None and start == 0
+            others = bends(value, piece, function.__name__) if look else []
             first = value.detach() if own else torch.full_like(value, float(seed))
             signal = _at_pixels(value, piece, first, tool)
+        if start == 0:
+            _warn(tool, unnamed, others)
         result[start : start + PIECE] = 0 if signal is None else signal
     return result.numpy().reshape(np.shape(x))
 
@@ -208,12 +212,21 @@ def _unit_value(
     closed: Any, images: torch.Tensor, unit: Any, tool: str, function: Any
 ) -> tuple[torch.Tensor, int]:
     """φ_u of each image, with its graph, and how many ReLUs were none by name."""
-    if function is None:
-        features, unnamed = closed.forward(images), 0
-    else:
-        with Rectifiers(lambda call: function.apply(call.z)) as mode:
+    unnamed = 0
+    try:
+        if function is None:
             features = closed.forward(images)
-        unnamed = mode.unnamed
+        else:
+            with Rectifiers(lambda call: function.apply(call.z)) as mode:
+                features = closed.forward(images)
+            unnamed = mode.unnamed
+    except RuntimeError as error:
+        if isinstance(error, PhimapsError):
+            raise
+        with torch.no_grad():
+            # What fails without gradients too is no matter of the way back.
+            closed.forward(images)
+        raise _no_way(tool) from error
     index = checked_unit(unit, tuple(features.shape[1:]), tool)
     if not features.requires_grad:
         raise GradientError(
@@ -231,12 +244,16 @@ def _at_pixels(
     try:
         return torch.autograd.grad(value, images, first, allow_unused=True)[0]
     except RuntimeError as error:
-        raise GradientError(
-            f"{tool} cannot go back through what the forward pass did.",
-            got="an error of torch on the way back, which stands above this one",
-            need="steps that keep what their gradients need, as in training",
-            do="a module that does not write over values that others need",
-        ) from error
+        raise _no_way(tool) from error
+
+
+def _no_way(tool: str) -> GradientError:
+    return GradientError(
+        f"{tool} cannot go back through what the forward pass does.",
+        got="an error of torch about gradients, which stands above this one",
+        need="steps that keep what their gradients need, as in training",
+        do="a module that does not write over values that others need",
+    )
 
 
 def _warn(tool: str, unnamed: int, others: list[str]) -> None:

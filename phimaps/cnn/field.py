@@ -56,8 +56,14 @@ class Fields:
     def mask(self, unit: tuple[int, ...], shape: Shape) -> np.ndarray:
         """A set of pixels outside of which nothing reaches the unit, bool (height, width)."""
         structure = self._structure(shape)
+        if structure.exact:
+            try:
+                return structure.pixels(unit)
+            except RuntimeError:
+                # A graph that cannot be gone back through.
+                pass
         # Where a NaN would have to find it, an operation may hide pixels.
-        return structure.pixels(unit) if structure.exact else np.ones(shape[1:], dtype=bool)
+        return np.ones(shape[1:], dtype=bool)
 
     def of(self, unit: tuple[int, ...], shape: Shape) -> Field:
         """The field of a unit in images of a shape (channels, height, width)."""

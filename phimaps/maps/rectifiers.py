@@ -68,7 +68,8 @@ def rectified(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R
     (False, None)
     """
     z = args[0] if args else kwargs.get("input", kwargs.get("self"))
-    if not isinstance(z, torch.Tensor):
+    if not isinstance(z, torch.Tensor) or kwargs.get("out") is not None:
+        # Who writes to `out` must be left to do it.
         return None
     if function in _IN_PLACE:
         return Rectified(z, True)

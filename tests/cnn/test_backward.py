@@ -513,14 +513,37 @@ def test_a_feature_that_does_not_look_has_no_gradient():
     assert not pm.cnn.gradient(phi, np.ones((1, 2, 2)), 1).any()
 
 
-def test_what_was_written_over_is_refused():
-    class Careless(nn.Module):
-        def forward(self, x):
-            a = torch.sigmoid(x)
-            return a * a.mul_(2)
+class Overwritten(nn.Module):
+    def forward(self, x):
+        a = torch.sigmoid(x)
+        return a * a.mul_(2)
 
-    with pytest.raises(pm.errors.GradientError, match="cannot go back through what the forward"):
-        pm.cnn.gradient(Careless(), np.ones((1, 2, 2)), 0)
+
+class Parts(nn.Module):
+    def forward(self, x):
+        first, second = x.clone().chunk(2, dim=1)
+        return torch.cat((first, second.relu_()), dim=1)
+
+
+class Out(nn.Module):
+    def forward(self, x):
+        return torch.clamp(x, min=0, out=torch.empty_like(x))
+
+
+@pytest.mark.parametrize("kind", [Overwritten, Parts, Out], ids=lambda k: k.__name__)
+@pytest.mark.parametrize("tool", RULES)
+def test_what_has_no_gradient_is_refused(tool, kind):
+    x = np.linspace(-1, 1, 8).reshape(2, 2, 2)
+    assert pm.from_torch(kind())(x[None]).shape == (1, 2, 2, 2)
+    text = f"^{tool} cannot go back through what the forward pass does"
+    with pytest.raises(pm.errors.GradientError, match=text):
+        TOOLS[tool](kind(), x, 0)
+
+
+def test_an_error_of_the_module_itself_is_left_as_it_is():
+    with pytest.raises(RuntimeError, match="expected input") as caught:
+        pm.cnn.deconvnet(pm.from_function(nn.Conv2d(3, 2, 1).double()), np.ones((2, 4, 4)), 0)
+    assert not isinstance(caught.value, pm.errors.PhimapsError)
 
 
 def test_the_rules_agree_with_captum(rng):

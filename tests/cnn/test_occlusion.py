@@ -178,3 +178,23 @@ def test_the_changes_agree_with_captum(rng):
     change = -theirs[0, 0, ::5, ::5].detach().numpy()
     # Theirs is float32, whatever the image.
     assert np.abs(found.change - change).max() < 2.0**-23 * np.abs(change).max()
+
+
+@pytest.mark.gpu
+def test_changes_and_patches_on_an_accelerator_are_those_on_the_cpu(rng):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no accelerator")
+    module, X, unit = layers(rng), pixels(rng, 9), (1, 2, 1)
+    wanted = pm.cnn.occlusion(module, X[0], unit, window=5)
+    best = pm.cnn.top_patches(module, X, 1, 3)
+    with pm.config_context(device="cuda"):
+        found = pm.cnn.occlusion(module, X[0], unit, window=5)
+        patches = pm.cnn.top_patches(module, X, 1, 3)
+    # Sums of fewer than 200 products of numbers near 1, in another order.
+    assert np.abs(found.change - wanted.change).max() < 1e-12
+    assert found.evaluated == wanted.evaluated
+    assert [(p.index, p.unit, p.box) for p in patches] == [(p.index, p.unit, p.box) for p in best]
+    tensor = torch.from_numpy(X).cuda()
+    again = pm.cnn.occlusion(module, tensor[0], unit, window=5)
+    assert np.abs(again.change - wanted.change).max() < 1e-12
+    assert [p.index for p in pm.cnn.top_patches(module, tensor, 1, 3)] == [p.index for p in best]
