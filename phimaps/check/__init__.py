@@ -4,5 +4,8 @@ from .adversarial import Adversary as Adversary
 from .adversarial import adversary as adversary
 from .chebyshev import Best as Best
 from .chebyshev import chebyshev as chebyshev
+from .defect import defect as defect
+from .fibres import Bracket as Bracket
+from .fibres import fibre_diameter as fibre_diameter
 from .kernel import KernelError as KernelError
 from .kernel import kernel_error as kernel_error
