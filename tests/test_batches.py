@@ -219,3 +219,18 @@ def test_memory_is_that_of_the_output_and_a_batch(net):
     assert value.shape == (2000, 4)
     # Of 6 MB of pictures a batch of 256 is there, twice, while it is put together and checked.
     assert peak < 3.5e6
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("kept", [0, 2**26])
+def test_a_gpu_computes_batches_of_bytes(phi, kept, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    wanted = phi.fit(X).transform(X)
+    loader = DataLoader(Listed(X), batch_size=5)
+    with pm.config_context(device="cuda", cache_bytes=kept):
+        for _ in range(2):
+            value = phi.transform(loader)
+            assert value.dtype == np.float32
+            np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(phi.transform(X), wanted, rtol=1e-4, atol=1e-5)

@@ -282,11 +282,13 @@ class Faster:
         except RuntimeError:
             if not self.channels_last:
                 raise
-        with self._lock:
-            self.channels_last = False
-            with torch.no_grad():
-                self.module = copy.deepcopy(self.module).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-                return run(self.module)
+        with self._lock, torch.no_grad():
+            assert self.module is not None
+            plain = copy.deepcopy(self.module).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            value = run(plain)
+            # Where it fails as well, memory was not to blame.
+            self.module, self.channels_last = plain, False
+        return value
 
     def _first(self, run: Callable[[nn.Module], T]) -> T:
         with torch.no_grad():

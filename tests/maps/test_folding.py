@@ -218,6 +218,17 @@ def test_a_failure_is_the_modules_own_and_a_second_try_is_one():
         torch.testing.assert_close(fast(lambda m: m(x)), net(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_wrong_input_costs_no_speed():
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)).eval()
+    fast, x = Faster(net), torch.rand(2, 3, 8, 8)
+    fast(lambda m: m(x))
+    module = fast.module
+    with pytest.raises(RuntimeError, match="channels"):
+        fast(lambda m: m(x[:, :2]))
+    assert fast.module is module
+    assert fast.channels_last
+
+
 class Counted(nn.Module):
     """What is asked of it, whichever copy it is asked of."""
 
@@ -296,3 +307,20 @@ def test_a_prepared_module_is_checked_on_an_example():
     module = prepared(net, (), x)
     assert "forward" in vars(module.bn)
     torch.testing.assert_close(module(x), net(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_copy_on_a_gpu_computes_the_same(monkeypatch):
+    # Products of TF32 differ by 1e-3.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    net = Net(lambda m, x: m.tail(m.bn(m.conv(x)).relu())).eval()
+    x = torch.rand(4, 3, 8, 8)
+    fast = Faster(net, device="cuda")
+    for _ in range(2):
+        value = fast(lambda m: m(x.cuda()))
+        assert value.device.type == "cuda"
+        torch.testing.assert_close(value.cpu(), net(x), rtol=1e-4, atol=1e-4)
+    assert "forward" in vars(fast.module.bn)
+    assert next(net.parameters()).device.type == "cpu"
