@@ -75,7 +75,7 @@ def tiles(weight: np.ndarray, reach: float | None = None) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (rows, cols, 3)
-        Of one or three channels (height, width, 3); else the tiles in rows, white between them.
+        Of one or three channels (height, width, 3); else the tiles in rows, grey between them.
     """
     if len(weight) in (1, 3):
         return signal(weight, reach)
@@ -83,7 +83,7 @@ def tiles(weight: np.ndarray, reach: float | None = None) -> np.ndarray:
     count, height, width = weight.shape
     across = isqrt(count - 1) + 1
     sheet = np.full(
-        (ceil(count / across) * (height + 1) - 1, across * (width + 1) - 1, 3), 255, "u1"
+        (ceil(count / across) * (height + 1) - 1, across * (width + 1) - 1, 3), 190, "u1"
     )
     for i, tile in enumerate(weight):
         top, left = (i // across) * (height + 1), (i % across) * (width + 1)
