@@ -570,14 +570,11 @@ def only_squares(x):
 
 
 TABLE |= {
-    "no map of which to find a field": lambda: pm.cnn.receptive_field(3, 0),
-    "the field of an open map": lambda: pm.cnn.receptive_field(pm.PatchPCAConv2d(2), 0),
     "the field in unknown images": lambda: pm.cnn.receptive_field(edges, 0),
     "the field in no images": lambda: pm.cnn.receptive_field(edges, 0, (1, 0, 4)),
     "a field by no method": lambda: pm.cnn.receptive_field(edges, 0, (1, 3, 4), method="nan"),
     "the field of no unit": lambda: pm.cnn.receptive_field(edges, (0, 0, 3), (1, 3, 4)),
     "a field in rows": lambda: pm.cnn.receptive_field(pm.Affine(W), 0, (1, 3, 4)),
-    "the field in images that do not fit": lambda: pm.cnn.receptive_field(edges, 0, (3, 3, 4)),
     "a field in what a function does not take": lambda: pm.cnn.receptive_field(
         pm.from_function(only_squares), 0, (1, 3, 4)
     ),
