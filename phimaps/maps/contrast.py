@@ -194,8 +194,8 @@ class NormalizedConv2d(ImageMap):
         yield Smooth(inf), why
         if not on.compact:
             yield ~Proper, "a bounded map takes all of the space, which is not compact, into a ball"
-        longest = self.image(on).outer
-        size = norm_bound(np.maximum(np.abs(longest.low), np.abs(longest.high)).reshape(1, -1))
+        low, high = self.image(on).outer.bounds()
+        size = norm_bound(np.maximum(np.abs(low), np.abs(high)).reshape(1, -1))
         yield Bounded(rounded(size, up=True)), "|(p - m) / √(v + ε)| < √d for each of the patches"
         window = self.window()
         if self._entries() == 1:

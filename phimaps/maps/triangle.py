@@ -121,7 +121,7 @@ class Distances2d(ImageMap):
         yield Lipschitz(rounded(sqrt(k), up=True)), "each of the k distances changes by |x - y|"
         if on.is_closed:
             yield Proper, "|φ(x)| >= |x| - |c|"
-        away = self.image(on).outer.low
+        away = self.image(on).outer.bounds()[0]
         if (away > 0).all():
             yield Smooth(inf), "the set keeps away from the centres"
         if self._spans():
