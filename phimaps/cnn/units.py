@@ -24,6 +24,8 @@ __all__ = ["Layer", "Units", "units"]
 
 # More images at a time are no faster, and their activations leave the processor's caches.
 IMAGES, BYTES = 64, 2**22
+# What is read several times stays in a core's own cache.
+NEAR = 2**20
 
 
 @final
@@ -257,42 +259,52 @@ class _Tally:
     def __init__(self, name: str, first: torch.Tensor):
         self.name = name
         self.places = 0
-        self.positive: torch.Tensor | None = None
+        self.positive = first.new_empty(0)
         zeros = np.zeros(first.shape[1])
         self.active, self.total, self.squares = zeros, zeros.copy(), zeros.copy()
         self.greatest = zeros.copy()
-        self.sparsity, self.responding = 0.0, 0
+        self.population: list[np.ndarray] = []
 
     def add(self, value: torch.Tensor) -> None:
-        axes = tuple(range(2, value.ndim))
-        if self.positive is None or self.positive.shape != value.shape:
-            self.positive = torch.empty_like(value)
-        # As numbers, in memory that was used before: several times as fast as truth values.
-        positive = torch.gt(value, 0, out=self.positive)
-        if axes:
-            norm = torch.linalg.vector_norm(value, dim=axes)
-            found = value.sum(axes), norm, value.amax(axes), positive.sum(axes)
+        n, c = value.shape[:2]
+        if value.ndim > 2:
+            sums = value.new_empty((4, n, c))
+            step = max(1, NEAR // max(1, value[0].numel() * value.element_size()))
+            for start in range(0, n, step):
+                self.reduce(value[start : start + step], sums[:, start : start + step])
         else:
-            found = value, value, value, positive
-        total, norm, top, active = (t.double().cpu().numpy() for t in found)
+            sums = torch.stack([value, value, value, (value > 0).to(value)])
+        total, norm, top, active = sums.double().cpu().numpy()
         squares = norm**2
-        self.places += value.numel() // value.shape[1]
+        self.places += value.numel() // c
         self.total += total.sum(axis=0)
         self.squares += squares.sum(axis=0)
         self.active += active.sum(axis=0)
         self.greatest = np.maximum(self.greatest, top.max(axis=0))
-        among = value.numel() // len(value)
-        each = sparsity(total.sum(axis=1), squares.sum(axis=1), among)
-        self.sparsity += float(np.nansum(each))
-        self.responding += int((~np.isnan(each)).sum())
+        each = sparsity(total.sum(axis=1), squares.sum(axis=1), value.numel() // n)
+        self.population.append(each)
+
+    def reduce(self, part: torch.Tensor, sums: torch.Tensor) -> None:
+        """Over the places: sum, root of the sum of squares, maximum, how many are positive."""
+        axes = tuple(range(2, part.ndim))
+        if self.positive.shape != part.shape:
+            self.positive = torch.empty_like(part)
+        # As numbers, in memory that was used before: several times as fast as truth values.
+        positive = torch.gt(part, 0, out=self.positive)
+        torch.sum(part, axes, out=sums[0])
+        torch.linalg.vector_norm(part, dim=axes, out=sums[1])
+        torch.amax(part, axes, out=sums[2])
+        torch.sum(positive, axes, out=sums[3])
 
     def layer(self, proved: np.ndarray | None) -> Layer:
         dead = self.greatest == 0
+        each = np.concatenate(self.population)
+        each = each[~np.isnan(each)]
         return Layer(
             self.name,
             self.active / self.places,
             sparsity(self.total, self.squares, self.places),
-            self.sparsity / self.responding if self.responding else float("nan"),
+            float(each.mean()) if len(each) else float("nan"),
             self.total / self.places,
             self.greatest,
             dead,
