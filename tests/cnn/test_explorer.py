@@ -261,6 +261,20 @@ def test_bytes_and_other_numbers_are_images_too():
     np.testing.assert_allclose(shown, levels, atol=0.51)
 
 
+def test_an_activation_with_more_channels_is_a_layer_of_its_own():
+    phi = pm.CRelu() @ pm.Conv2d(W1[:2])
+    z, a = held(pm.cnn.explorer(phi, X, units=1, patches=2, shown=2))["layers"]
+    assert (z["name"], z["total"], z["kinds"]) == ("z1", 2, {"z": "pre"})
+    assert (a["name"], a["total"], a["kinds"]) == ("a1", 4, {"z": "post"})
+    exact = pm.cnn.trace(phi, X[:2])["a1"].value
+    for c in range(4):
+        shown = numbers(a["channels"][c]["z"][1], a["size"])
+        np.testing.assert_allclose(shown, exact[1, c], atol=1e-4)
+    np.testing.assert_allclose(
+        a["statistics"]["frequency"], pm.cnn.units(phi, X).layers[0].frequency, rtol=1e-5
+    )
+
+
 def test_the_page_is_bounded():
     weight = np.random.default_rng(0).normal(size=(40, 1, 3, 3))
     large = np.random.default_rng(1).random((5, 1, 300, 40))
@@ -354,6 +368,8 @@ def test_the_page_opens_on_the_first_studied_unit(tab, data):
     first = data["layers"][0]["channels"][0]
     at = ",".join(map(str, first["units"][0][0]["at"]))
     assert place(tab) == ("a1", 0, 0, at)
+    assert tab.text("#z-figure figcaption").endswith("z1: before the activation function.")
+    assert tab.text("#a-figure figcaption").endswith("a1: after the activation function.")
     assert tab.text("#unit-name") == f"a1, c0@({at})"
     assert tab.run("document.getElementById('explorer').hidden") is False
     assert tab.run("[...document.images].every(i => i.naturalWidth > 0 || i.hidden)")

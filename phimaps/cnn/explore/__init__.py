@@ -183,12 +183,20 @@ def _statistics(phi: Any, X: Any, on: Space | None, traced: Trace) -> dict[str, 
     names: dict[str, str] = {}
     for s in traced:
         z = values.get(f"z{s.name[1:]}")
-        if s.kind == "post" and z is not None and np.array_equal(s.value, np.maximum(z.value, 0)):
+        if s.kind == "post" and z is not None and _rectified(z.value, s.value):
             count[s.layer] += 1
             names[unique(s.layer, count[s.layer])] = s.name
     if not names:
         return {}
     return {names[a.name]: a for a in statistics(phi, X, on) if a.name in names}
+
+
+def _rectified(z: np.ndarray, a: np.ndarray) -> bool:
+    """Whether a is ReLU(z), or (ReLU(z), ReLU(-z))."""
+    on = np.maximum(z, 0)
+    if a.shape == z.shape:
+        return np.array_equal(a, on)
+    return np.array_equal(a, np.concatenate([on, np.maximum(-z, 0)], axis=1))
 
 
 def _affordable(view: View, channels: int, layers: int) -> int:

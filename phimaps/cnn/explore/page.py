@@ -83,15 +83,15 @@ sees.</figcaption></figure>
 <span class="edge cursor" id="z-cursor"></span></div>
 <div class="scale"><span id="z-low"></span><span class="ramp" id="z-ramp"></span>
 <span id="z-high"></span></div>
-<figcaption><span class="value" id="z-value"></span><br><span id="z-name"></span>: before the
-activation function.</figcaption></figure>
+<figcaption><span class="value" id="z-value"></span><br><span id="z-name"></span>: <span
+id="z-said"></span>.</figcaption></figure>
 <figure id="a-figure"><div class="sheet map" id="a-map" tabindex="0" role="group">
 <canvas id="a-canvas" class="pixels"></canvas><span id="a-dots"></span>
 <span class="edge cursor" id="a-cursor"></span></div>
 <div class="scale"><span id="a-low"></span><span class="ramp" id="a-ramp"></span>
 <span id="a-high"></span></div>
-<figcaption><span class="value" id="a-value"></span><br><span id="a-name"></span>: after
-it.</figcaption></figure>
+<figcaption><span class="value" id="a-value"></span><br><span id="a-name"></span>: <span
+id="a-said"></span>.</figcaption></figure>
 </div>
 </section>
 

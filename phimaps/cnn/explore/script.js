@@ -201,6 +201,12 @@
   };
 
   // --- a channel -----------------------------------------------------------------------------
+  const said = {
+    pre: "before the activation function",
+    post: "after the activation function",
+    pooled: "what pooling leaves",
+    other: "what the layer gives",
+  };
   const showMaps = () => {
     const c = channel();
     const [h, w] = layer().size;
@@ -211,6 +217,7 @@
       paint($(`${kind}-canvas`), kind);
       const name = layer().stages[kind];
       $(`${kind}-name`).textContent = name;
+      $(`${kind}-said`).textContent = said[layer().kinds[kind]];
       $(`${kind}-map`).setAttribute(
         "aria-label",
         `${name}, channel ${c.index}, ${h} × ${w} units; arrow keys move the unit`,
@@ -319,7 +326,7 @@
     within: " at most; not all pixels there are seen.",
     probed: ", as far as a NaN sent through it shows.",
   };
-  const said = (box, holes, study) => {
+  const describe = (box, holes, study) => {
     const [i, j] = state.unit;
     const [top, left] = [box.top, box.left];
     const lines = [
@@ -362,7 +369,7 @@
     place($("effective-box"), study && study.effective ? study.effective.box : null);
     veil(seen);
     crop(box);
-    said(box, seen.rows.length > 1 || seen.cols.length > 1, study);
+    describe(box, seen.rows.length > 1 || seen.cols.length > 1, study);
     for (const what of ["deconvnet", "occlusion", "effective"]) {
       const source = study && study[what] && study[what].src;
       $(`${what}-figure`).hidden = !source;

@@ -107,6 +107,7 @@ def packed_layer(
         "name": view.name,
         "label": view.label,
         "stages": view.words,
+        "kinds": view.kinds,
         "relu": view.rectified,
         "flat": view.flat,
         "size": size,

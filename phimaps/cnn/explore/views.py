@@ -34,8 +34,8 @@ class View:
     z, a : ndarray of shape (n, channels, height, width), or None
         What goes into the activation function and what comes out of it; of another stage `z` is
         its value. Of a vector every number is a channel of one place.
-    words : dict
-        The names of the stages, by "z" and "a".
+    words, kinds : dict
+        The names and the kinds of the stages, by "z" and "a".
     phi : FeatureMap
         The map up to z.
     flat : bool
@@ -49,6 +49,7 @@ class View:
     z: np.ndarray
     a: np.ndarray | None
     words: dict[str, str]
+    kinds: dict[str, str]
     phi: FeatureMap
     flat: bool
     weight: np.ndarray | None
@@ -80,20 +81,21 @@ def views(
     """
     stages = list(traced)
     found, notes = [], []
-    for z, a in _chosen(stages, layers):
+    for z, a in _alike(_chosen(stages, layers)):
         last = a or z
         phi = _upto(closed, z, a, x)
         if phi is None or z.value.ndim not in (2, 4):
             notes.append(f"{last.name} ({last.layer}) is not drawn: {_why(z, phi)}.")
             continue
-        words = {"z": z.name} | ({"a": a.name} if a else {})
+        both = {"z": z} | ({"a": a} if a else {})
         found.append(
             View(
                 last.name,
                 z.layer,
                 _placed(z.value),
                 _placed(a.value) if a else None,
-                words,
+                {letter: s.name for letter, s in both.items()},
+                {letter: s.kind for letter, s in both.items()},
                 phi,
                 z.value.ndim == 2,
                 _weight(closed, z),
@@ -142,6 +144,18 @@ def _chosen(stages: list[Stage], layers: list[str] | None) -> list[tuple[Stage, 
             z, a = pairs[s.name]
             chosen[z.name] = z, a
     return list(chosen.values())
+
+
+def _alike(
+    pairs: list[tuple[Stage, Stage | None]],
+) -> Iterator[tuple[Stage, Stage | None]]:
+    """Pairs whose maps belong together, channel by channel; others one by one, as of CReLU."""
+    for z, a in pairs:
+        if a is not None and a.value.shape != z.value.shape:
+            yield z, None
+            yield a, None
+        else:
+            yield z, a
 
 
 def _why(z: Stage, phi: FeatureMap | None) -> str:
