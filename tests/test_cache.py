@@ -1,5 +1,7 @@
 """Rows are computed once: in a call, across clones, folds and threads; memory is bounded."""
 
+import subprocess
+import sys
 import threading
 from collections import Counter
 
@@ -182,6 +184,24 @@ def asked(X):
     return [Seen.count[(row[None].astype(np.float32) / 255)[0].tobytes()] for row in X]
 
 
+def test_a_whole_module_computes_each_row_once(rng):
+    class Rows(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            Seen.count.update(row.numpy().tobytes() for row in x.detach())
+            return self.linear(x) ** 2
+
+    Seen.count.clear()
+    X, y = rng.normal(size=(30, 3)), np.arange(30) % 2
+    model = make_pipeline(pm.from_torch(Rows()), RidgeClassifier())
+    GridSearchCV(model, {"ridgeclassifier__alpha": [0.01, 0.1, 1, 10]}, cv=3).fit(X, y)
+    assert [Seen.count[row.tobytes()] for row in X] == [1] * 30
+    assert Seen.count.total() == 30
+
+
 @pytest.mark.parametrize("layer", ["bn", "head", ""])
 @pytest.mark.parametrize("deep", [False, True], ids=["step", "composite"])
 def test_a_grid_search_computes_each_picture_once(layer, deep, pictures):
@@ -216,3 +236,45 @@ def test_what_is_kept_is_what_would_be_computed(pictures):
         changed.bn.bias += 1
     after = pm.from_torch(changed, layer="bn").fit(X).transform(X)
     np.testing.assert_allclose(after, fresh[0] + 1, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_of_which_most_were_given_up_are_moved_together():
+    rows, store, sizes = torch.arange(3000.0)[:, None], cache._store, []
+    row = ENTRY + 4000
+
+    def compute(x):
+        return x.repeat(1, 1000)
+
+    with pm.config_context(cache_bytes=200 * row):
+        for start in range(0, 2000, 50):
+            through("m", rows[start : start + 50], compute)
+            # One row of each block stays in use.
+            used = rows[: start + 1 : 50]
+            assert torch.equal(through("m", used, compute), compute(used))
+            sizes.append(store._blocks)
+        assert max(sizes) <= cache.LOOSE * 200 * row
+        assert min(sizes[20:]) < max(sizes)
+        assert cache.held_bytes() == 200 * row
+
+
+def test_features_kept_do_not_hold_the_memory_of_a_pass():
+    # Each chunk needs 8 MiB on the way to 64 rows of 2 kB, as a layer that is pooled does.
+    code = """if True:
+        import numpy as np, torch
+        from phimaps.cache import through
+        torch.set_num_threads(1)
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096
+        def compute(x):
+            wide = [torch.ones(64, 32768) for _ in range(4)]
+            return (wide[0] + wide[1])[:, :512] + x
+        x = torch.rand(30, 64, 1)
+        with torch.no_grad():
+            through("m", x[0], compute)
+            before = resident()
+            for chunk in x:
+                through("m", chunk, compute)
+        print((resident() - before) // 2**20)
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 100

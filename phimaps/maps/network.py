@@ -139,15 +139,16 @@ class Network(FeatureMap):
         return not self.whole
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.whole:
-            value = self.module.run(lambda call, module: call(x.clone()), x)
-            return rows_kept(self, x, value)
         if not _undisturbed():
-            return self._features(x, False)
+            return self._whole(x) if self.whole else self._features(x, False)
         return self._known(x, None)
 
+    def _whole(self, x: torch.Tensor) -> torch.Tensor:
+        value = self.module.run(lambda call, module: call(x.clone()), x)
+        return rows_kept(self, x, value)
+
     def write(self, x: torch.Tensor, out: torch.Tensor) -> None:
-        if self.whole or not _undisturbed():
+        if not _undisturbed():
             super().write(x, out)
         else:
             self._known(x, out)
@@ -155,7 +156,8 @@ class Network(FeatureMap):
     def _known(self, x: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
         # What is kept must serve outside inference mode too.
         with torch.inference_mode(False), torch.no_grad():
-            return through(self.content_key(), x, lambda rows: self._features(rows, True), out)
+            run = self._whole if self.whole else lambda rows: self._features(rows, True)
+            return through(self.content_key(), x, run, out)
 
     def _features(self, x: torch.Tensor, fast: bool) -> torch.Tensor:
         images, places = self._images(x), self.places()
@@ -220,6 +222,8 @@ class Network(FeatureMap):
         """What the features depend on beside x; None while a parameter is trained."""
         if self.module.trained:
             return None
+        if self.whole:
+            return self.module.digest()
         asked = (self.places(), self.pool, self.mean, self.std, self.in_shape, self.precision)
         many = isinstance(self.layer, list | tuple)
         return f"{self.module.digest()} {many} {' '.join(map(show, asked))}"
