@@ -7,13 +7,14 @@ a map by its content, so that neither the clones of a grid search nor the order 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
-from typing import final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ __all__ = ["Store", "forget", "held_bytes", "pass_of", "through"]
 
 # What Python itself needs for an entry: its key, its place in the order, the head of the array.
 ENTRY = 400
+# How much memory there may be for each byte of rows, before rows are moved together.
+LOOSE = 1.5
 # Of how many maps the width of the features is known.
 MEASURED = 1000
 _rows_in_pass: ContextVar[int | None] = ContextVar("_rows_in_pass", default=None)
@@ -43,8 +46,8 @@ class Store:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: OrderedDict[tuple[str, bytes], np.ndarray] = OrderedDict()
-        self._bytes = 0
+        self._rows: OrderedDict[tuple[str, bytes], Any] = OrderedDict()
+        self._bytes = self._blocks = 0
         self._widths: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -52,8 +55,8 @@ class Store:
         """How much memory the entries take."""
         return self._bytes
 
-    def look(self, key: str, digests: list[bytes]) -> list[np.ndarray | None]:
-        """What is known of these rows; the arrays are not to be written to."""
+    def look(self, key: str, digests: list[bytes]) -> list[Any]:
+        """What is known of these rows, or None; it is not to be written to."""
         with self._lock:
             found = [self._rows.get((key, d)) for d in digests]
             for digest, row in zip(digests, found, strict=True):
@@ -61,16 +64,25 @@ class Store:
                     self._rows.move_to_end((key, digest))
         return found
 
-    def keep(self, key: str, rows: dict[bytes, np.ndarray], limit: int) -> None:
+    def keep(self, key: str, rows: dict[bytes, Any], limit: int) -> None:
         """Enter rows, as they are, and give up the longest unused until the limit holds."""
         with self._lock:
             for digest, row in rows.items():
                 if (key, digest) not in self._rows:
                     self._rows[key, digest] = row
                     self._bytes += row.nbytes + ENTRY
+                    self._blocks += row.nbytes if isinstance(row, memoryview) else 0
             while self._bytes > limit:
                 _, row = self._rows.popitem(last=False)
                 self._bytes -= row.nbytes + ENTRY
+            if self._blocks > LOOSE * limit:
+                self._move_together()
+
+    def _move_together(self) -> None:
+        # A block of rows is freed when its last row is given up.
+        parts = {k: v for k, v in self._rows.items() if isinstance(v, memoryview)}
+        self._blocks = sum(row.nbytes for row in parts.values())
+        self._rows.update(zip(parts, apart(parts.values(), self._blocks), strict=True))
 
     def width(self, key: str) -> int:
         """How many bytes the features of a row took when the map was last evaluated; else 0."""
@@ -88,7 +100,24 @@ class Store:
         with self._lock:
             self._rows.clear()
             self._widths.clear()
-            self._bytes = 0
+            self._bytes = self._blocks = 0
+
+
+def apart(rows: Iterable[Any], total: int) -> list[memoryview[Any]]:
+    """Copies of float32 or float64 rows, in a block of memory that holds nothing else.
+
+    Small pieces of the common memory, even the heads of arrays, would lie among the large arrays of
+    a forward pass and keep what these leave from being used again: 280 MiB for 4 MiB of features,
+    measured.
+    """
+    block, copies, start = memoryview(mmap.mmap(-1, max(1, total))), [], 0
+    for row in rows:
+        part, source = block[start : start + row.nbytes], np.ascontiguousarray(row).data
+        part[:] = source.cast("B")
+        single: Literal["f", "d"] = "f" if source.format == "f" else "d"
+        copies.append(part.cast(single, list(row.shape)))
+        start += row.nbytes
+    return copies
 
 
 _store = Store()
@@ -162,8 +191,9 @@ def through(
         order = sorted(places, key=places.__getitem__)
         _store.measure(key, _row_bytes(fresh))
         if not too_large(_row_bytes(fresh)):
+            made = fresh.detach().cpu().numpy()
             # Copies: a view would keep its whole chunk alive.
-            rows = [row.copy() for row in fresh.detach().cpu().numpy()]
+            rows = apart(made, made.nbytes) if made.dtype.char in "fd" else list(made.copy())
             _store.keep(key, dict(zip(order, rows, strict=True)), limit)
         if len(places) == n:
             return _put(fresh, out)

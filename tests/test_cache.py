@@ -1,7 +1,5 @@
 """Rows are computed once: in a call, across clones, folds and threads; memory is bounded."""
 
-import subprocess
-import sys
 import threading
 from collections import Counter
 
@@ -255,26 +253,3 @@ def test_rows_of_which_most_were_given_up_are_moved_together():
         assert max(sizes) <= cache.LOOSE * 200 * row
         assert min(sizes[20:]) < max(sizes)
         assert cache.held_bytes() == 200 * row
-
-
-def test_features_kept_do_not_hold_the_memory_of_a_pass():
-    # Each chunk needs 8 MiB on the way to 64 rows of 2 kB, as a layer that is pooled does.
-    code = """if True:
-        import numpy as np, torch
-        from phimaps.cache import through
-        torch.set_num_threads(1)
-        def resident():
-            return int(open("/proc/self/statm").read().split()[1]) * 4096
-        def compute(x):
-            wide = [torch.ones(64, 32768) for _ in range(4)]
-            return (wide[0] + wide[1])[:, :512] + x
-        x = torch.rand(30, 64, 1)
-        with torch.no_grad():
-            through("m", x[0], compute)
-            before = resident()
-            for chunk in x:
-                through("m", chunk, compute)
-        print((resident() - before) // 2**20)
-    """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(run.stdout) < 100
