@@ -9,3 +9,4 @@ from .fibres import Bracket as Bracket
 from .fibres import fibre_diameter as fibre_diameter
 from .kernel import KernelError as KernelError
 from .kernel import kernel_error as kernel_error
+from .separation import separation as separation
