@@ -38,6 +38,19 @@ def native(function: Any, args: Args, kwargs: Kwargs) -> Any:
     return function(*args, **kwargs)
 
 
+def pieces(function: Any, args: Args, kwargs: Kwargs) -> Any:
+    """Views of parts, each taken alone: torch lets no views of one call be written to."""
+    x = args[0] if args else kwargs["input"]
+    alone, at = name_of(function) == "unbind", 1 + (name_of(function) != "unbind")
+    dim = args[at] if len(args) > at else kwargs.get("dim", 0)
+    with torch.no_grad():
+        sizes = [1 if alone else part.shape[dim] for part in function(*args, **kwargs)]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    if alone:
+        return tuple(x.select(dim, start) for start in starts)
+    return tuple(x.narrow(dim, start, size) for start, size in zip(starts, sizes, strict=True))
+
+
 def pointwise(function: Any, args: Args, kwargs: Kwargs) -> Any:
     """Each number of the result is made of those at the same place."""
     given = list(tensors((args, kwargs)))

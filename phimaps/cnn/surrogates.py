@@ -16,22 +16,22 @@ _NAMES: dict[Rule, str] = {
         reshape view view_as reshape_as flatten unflatten ravel permute transpose swapaxes
         swapdims movedim moveaxis t squeeze unsqueeze contiguous clone expand expand_as
         repeat tile repeat_interleave broadcast_to broadcast_tensors narrow select
-        index_select gather take_along_dim chunk split split_with_sizes tensor_split hsplit
-        squeeze_ unsqueeze_ transpose_ t_ swapaxes_ swapdims_ vsplit dsplit unbind
-        unsafe_chunk stack cat concat concatenate hstack vstack dstack row_stack
-        column_stack atleast_1d atleast_2d atleast_3d flip fliplr flipud roll rot90 tril
-        triu diagonal diag diag_embed pad constant_pad_nd unfold fold pixel_shuffle
-        pixel_unshuffle channel_shuffle cumsum adaptive_avg_pool1d adaptive_avg_pool2d
-        adaptive_avg_pool3d __getitem__ __setitem__ fill_ zero_ copy_ scatter scatter_add
-        index_copy index_fill masked_select take as_strided positive .T .mT __iter__ dim
-        ndimension size numel nelement stride storage_offset is_contiguous is_floating_point
-        is_complex get_device element_size data_ptr __len__ __hash__ is_same_size is_pinned
-        is_tensor is_storage result_type requires_grad_ __repr__ __format__ _is_view .shape
-        .dtype .device .ndim .layout .is_cuda .is_cpu .is_mps .is_quantized .is_sparse
-        .is_leaf .is_meta .is_nested .is_mkldnn .is_xpu .requires_grad .grad_fn .itemsize
-        .nbytes ._version zeros_like ones_like empty_like full_like rand_like randn_like
-        new_zeros new_ones new_empty new_full
+        index_select gather take_along_dim hsplit squeeze_ unsqueeze_ transpose_ t_
+        swapaxes_ swapdims_ vsplit dsplit stack cat concat concatenate hstack vstack dstack
+        row_stack column_stack atleast_1d atleast_2d atleast_3d flip fliplr flipud roll
+        rot90 tril triu diagonal diag diag_embed pad constant_pad_nd unfold fold
+        pixel_shuffle pixel_unshuffle channel_shuffle cumsum adaptive_avg_pool1d
+        adaptive_avg_pool2d adaptive_avg_pool3d __getitem__ __setitem__ fill_ zero_ copy_
+        scatter scatter_add index_copy index_fill masked_select take as_strided positive .T
+        .mT __iter__ dim ndimension size numel nelement stride storage_offset is_contiguous
+        is_floating_point is_complex get_device element_size data_ptr __len__ __hash__
+        is_same_size is_pinned is_tensor is_storage result_type requires_grad_ __repr__
+        __format__ _is_view .shape .dtype .device .ndim .layout .is_cuda .is_cpu .is_mps
+        .is_quantized .is_sparse .is_leaf .is_meta .is_nested .is_mkldnn .is_xpu
+        .requires_grad .grad_fn .itemsize .nbytes ._version zeros_like ones_like empty_like
+        full_like rand_like randn_like new_zeros new_ones new_empty new_full
     """,
+    mixing.pieces: "chunk split split_with_sizes tensor_split unbind unsafe_chunk",
     mixing.pointwise: """
         add sub subtract mul multiply div divide true_divide floor_divide rsub __rsub__
         __rdiv__ __rtruediv__ __rfloordiv__ __rpow__ __rmod__ __pow__ __and__ __or__ __xor__

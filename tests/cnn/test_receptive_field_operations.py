@@ -134,7 +134,18 @@ def in_place(x):
     return x
 
 
+def in_pieces(x):
+    a, b = x.chunk(2, 1)
+    a.copy_(b.roll(1, 3))
+    c, d = torch.split(x, [5, 3], dim=2)
+    c += d.sum(2, keepdim=True)
+    first, *others = x.unbind(1)
+    first.mul_(others[1])
+    return torch.stack(torch.tensor_split(x, 2, -2), 1)
+
+
 FUNCTIONS = {
+    "in pieces": in_pieces,
     "moved": moved,
     "without gradient": without_gradient,
     "through views": through_views,
@@ -162,6 +173,62 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name):
     check(Do(FUNCTIONS[name]))
+
+
+# Steps that keep the shape, many of them in place or through views.
+def through_a_view(x):
+    v = x.view(len(x), 2, 2, 8, 6)
+    F.relu_(v[:, 0])
+    v[:, 1].add_(v[:, 0].roll(1, 3))
+    return x
+
+
+def over_itself(x):
+    x += x.roll(1, 2)
+    x[:, :, 1::2].mul_(x[:, :, ::2])
+    return x
+
+
+def into_a_buffer(x):
+    out = torch.empty_like(x)
+    out[:, :2] = x[:, 2:]
+    out[:, 2:] = F.avg_pool2d(x, 3, 1, 1)[:, :2]
+    out[..., 0] = 0
+    return out
+
+
+STEPS = [
+    through_a_view,
+    over_itself,
+    into_a_buffer,
+    lambda x: F.conv2d(x, torch.ones(4, 1, 3, 3).to(x), None, 1, 2, 2, 4),
+    lambda x: F.max_pool2d(x, (3, 1), 1, (1, 0)),
+    lambda x: torch.stack([x[:, 3], *(x[:, i] * (i + 1) for i in range(3))], 1),
+    lambda x: x * x.flip(1) + x.mean(1, keepdim=True),
+    lambda x: x.transpose(2, 3).reshape(len(x), 4, 8, 6),
+    lambda x: F.interpolate(F.max_pool2d(x, 2), scale_factor=2, mode="bilinear"),
+    lambda x: F.conv_transpose2d(
+        x[..., ::2, ::2], torch.ones(4, 4, 2, 1).to(x), None, 2, 0, (0, 1)
+    ),
+    lambda x: torch.where(torch.arange(8)[:, None] > 3, x, x.roll((1, 2), (2, 3))),
+    lambda x: x.index_select(2, torch.tensor([3, 2, 1, 0, 4, 5, 7, 6])),
+    lambda x: torch.cat([x[:, :1].cumsum(2), x[:, 1:].unfold(3, 1, 1)[..., 0]], 1),
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_sequences_of_steps(seed):
+    rng = np.random.default_rng([12, seed])
+    for _ in range(30):
+        chosen = rng.integers(len(STEPS), size=rng.integers(2, 6))
+
+        def sequence(x, chosen=chosen):
+            for k, i in enumerate(chosen):
+                made = STEPS[i](x.clone() if k % 2 else x)
+                x = made + x if (i + k) % 5 == 0 else made
+            return x
+
+        check(Do(sequence))
 
 
 # --- more than NaN shows -----------------------------------------------------------------------
