@@ -24,21 +24,18 @@ Shape = tuple[int, int, int]
 @final
 @dataclass(frozen=True)
 class Field:
-    """The pixels that may reach a unit.
+    """The box around what a unit sees.
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (height, width)
-        No other pixel reaches it.
     box : tuple of int
-        (top, left, bottom, right), half-open: the smallest box around those that certainly do.
+        (top, left, bottom, right), half-open.
     clipped : bool
         Whether the edge of the image cuts something off.
     exact : bool
         Whether the box is known by the structure of the map; if not, by a NaN sent through it.
     """
 
-    mask: np.ndarray
     box: tuple[int, int, int, int]
     clipped: bool
     exact: bool
@@ -78,20 +75,22 @@ class Fields:
 
     def _found(self, unit: tuple[int, ...], shape: Shape) -> Field:
         structure = self._structure(shape)
-        if structure.exact:
+        exact = structure.exact
+        try:
+            reached = structure.extent(unit)
+        except (PhimapsError, RuntimeError):
+            # An `if` on the data may take another way for NaN, or find none: all may be seen.
+            reached, exact = (np.ones(shape[1], bool), np.ones(shape[2], bool)), False
+        (top, bottom), (left, right) = (
+            (int(on[0]), int(on[-1]) + 1) if (on := np.flatnonzero(each)).size else (0, 0)
+            for each in reached
+        )
+        inside = top > 0 and left > 0 and bottom < shape[1] and right < shape[2]
+        clipped = not inside
+        if exact and not inside:
             found = receptive_field(self.closed, unit, shape)
             clipped = any(_cut(self.closed, shape, found, axis) for axis in (0, 1))
-            return Field(found.mask, found.hull, clipped, True)
-        try:
-            ends = [np.flatnonzero(reached) for reached in structure.extent(unit)]
-        except PhimapsError:
-            # An `if` on the data may take another way for NaN, or find none: all may be seen.
-            ends = [np.arange(n) for n in shape[1:]]
-        (top, bottom), (left, right) = (
-            (int(on[0]), int(on[-1]) + 1) if on.size else (0, 0) for on in ends
-        )
-        edge = not (top > 0 and left > 0 and bottom < shape[1] and right < shape[2])
-        return Field(self.mask(unit, shape), (top, left, bottom, right), edge, False)
+        return Field((top, left, bottom, right), clipped, exact)
 
 
 def _cut(closed: Any, shape: Shape, found: ReceptiveField, axis: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 from numbers import Integral
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from torch.utils.data import IterableDataset
 from ..batches import batches, in_batches
 from ..config import config_context
 from ..errors import InputError, InputTypeError, ParameterError, ShapeError, show
+from ..map import FeatureMap
 from ..rows import apply, device_of
 from .field import Fields, upright
 from .unit import as_batch, checked_unit, closed_map, unit_name
@@ -136,10 +138,10 @@ def top_patches(phi: Any, X: Any, channel: Any, k: int = 9, *, per_image: int = 
     several = isinstance(channel, list)
     wanted: list[Any] = channel if several else [channel]
     best: list[list[_Find]] = [[] for _ in wanted]
+    room = _Room(closed)
     for start, images in _pieces(X):
-        with config_context(cache_bytes=0):
-            standing = upright(closed, as_batch(images, "top_patches"))
-            features: Any = apply(closed, standing, device=device_of(closed))
+        standing = upright(closed, as_batch(images, "top_patches"))
+        features = room.features(standing)
         if standing.shape != images.shape:
             images = images.transpose(0, 3, 1, 2)
         for which, each in enumerate(wanted):
@@ -148,6 +150,30 @@ def top_patches(phi: Any, X: Any, channel: Any, k: int = 9, *, per_image: int = 
     fields = Fields(closed)
     patches = [[_patch(find, fields) for find in finds] for finds in best]
     return patches if several else patches[0]
+
+
+@final
+class _Room:
+    """The features of one piece after the other, in the same memory."""
+
+    def __init__(self, closed: FeatureMap):
+        self.closed = closed
+        self._shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._memory: dict[Any, np.ndarray] = {}
+
+    def features(self, images: torch.Tensor) -> Any:
+        """φ on at most PIECE images; what was returned before is written over."""
+        item, device = tuple(images.shape[1:]), device_of(self.closed)
+        with config_context(cache_bytes=0):
+            if item not in self._shapes:
+                value = apply(self.closed, images, device=device)
+                self._shapes[item] = tuple(value.shape[1:])
+                return value
+            shape, dtype = self._shapes[item], images.numpy().dtype
+            if (shape, dtype) not in self._memory:
+                self._memory[shape, dtype] = np.empty((PIECE, prod(shape)), dtype)
+            out = self._memory[shape, dtype][: len(images)]
+            return apply(self.closed, images, device=device, out=out, shape=shape)
 
 
 def _competing(features: Any, channel: Any) -> tuple[np.ndarray, list[tuple[int, ...]]]:
