@@ -113,6 +113,21 @@ def averaged(found: pm.cnn.Occlusion) -> np.ndarray:
     return total / count
 
 
+def top_patches(net: nn.Module, n: int, rounds: int) -> list[list[str]]:
+    """The best patches of a channel among n images of bytes, beside the features alone."""
+    phi = pm.from_torch(net, layer="layer1", stage="post")
+    images = np.random.default_rng(1).integers(0, 256, (n, 3, 64, 64), dtype=np.uint8)
+    out = np.empty((n, 32 * 32 * 32), np.float32)
+    phi.fit(images[:2])
+    runs: dict[str, Callable[[], Any]] = {
+        "phimaps": lambda: pm.cnn.top_patches(phi, images, 3),
+        "features alone": lambda: phi.transform(images, out=out),
+    }
+    with pm.config_context(cache_bytes=0):
+        times = cpu_in_turn(runs, rounds)
+    return lines(f"top 9 patches of {n} images, layer1", times)
+
+
 def main(argv: list[str]) -> int:
     fast = "--fast" in argv
     torch.set_num_threads(1)
@@ -126,6 +141,7 @@ def main(argv: list[str]) -> int:
     for layer, unit in [("layer1", (5, 7, 8)), ("layer2", (17, 4, 5)), ("layer4", (3, 1, 1))]:
         if not fast or layer == "layer1":
             rows += occlusions(net, images[0], layer, unit, 3)
+    rows += top_patches(net, 64 if fast else 512, 3)
     print(table(["task", "by", "seconds of one thread", "theirs / ours"], rows))
     return 0
 
