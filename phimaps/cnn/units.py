@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, final
 
@@ -203,7 +203,8 @@ def units(phi: Any, X: Any, on: Space | None = None) -> Units:
         name = unique(step.layer, seen[step.layer])
         if name not in tallies:
             tallies[name] = _Tally(name, step.value)
-            steps.append(step)
+            # Without its value, which would keep the memory of a whole batch.
+            steps.append(replace(step, value=None))
         tallies[name].add(step.value)
 
     for batch in _batches(X):
@@ -274,15 +275,16 @@ class _Tally:
                 self.reduce(value[start : start + step], sums[:, start : start + step])
         else:
             sums = torch.stack([value, value, value, (value > 0).to(value)])
-        total, norm, top, active = sums.double().cpu().numpy()
-        squares = norm**2
+        sums[1].square_()
+        wide = torch.float64
+        total, squares, _, active = sums.sum(1, dtype=wide).cpu().numpy()
         self.places += value.numel() // c
-        self.total += total.sum(axis=0)
-        self.squares += squares.sum(axis=0)
-        self.active += active.sum(axis=0)
-        self.greatest = np.maximum(self.greatest, top.max(axis=0))
-        each = sparsity(total.sum(axis=1), squares.sum(axis=1), value.numel() // n)
-        self.population.append(each)
+        self.total += total
+        self.squares += squares
+        self.active += active
+        self.greatest = np.maximum(self.greatest, sums[2].amax(0).to(wide).cpu().numpy())
+        by_image = sums[:2].sum(2, dtype=wide).cpu().numpy()
+        self.population.append(sparsity(by_image[0], by_image[1], value.numel() // n))
 
     def reduce(self, part: torch.Tensor, sums: torch.Tensor) -> None:
         """Over the places: sum, root of the sum of squares, maximum, how many are positive."""
