@@ -9,7 +9,6 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Integral, Real, StrOptions
 from sklearn.utils._param_validation import Interval as Range
@@ -175,6 +174,9 @@ class PatchKMeansConv2d(ImageMap):
 
 
 def _centers(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    # Imported where it is needed: it takes longer than all of this library.
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
     if len(rows) <= WHOLE:
         method: Any = KMeans(count, n_init=1, max_iter=100, random_state=seed)
     else:
