@@ -9,4 +9,6 @@ from .fibres import Bracket as Bracket
 from .fibres import fibre_diameter as fibre_diameter
 from .kernel import KernelError as KernelError
 from .kernel import kernel_error as kernel_error
+from .rational import Exact as Exact
+from .rational import exactly as exactly
 from .separation import separation as separation
