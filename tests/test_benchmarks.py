@@ -351,3 +351,72 @@ def test_the_curves_are_drawn(tmp_path):
     # Twice the features err less, at both bandwidths.
     assert len(found) == 2
     assert all(float(wide) < float(narrow) for narrow, wide in found)
+
+
+def test_layers_of_a_network_are_measured_beside_captum_if_it_is_there():
+    done = run("cnn.py", "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    missing = importlib.util.find_spec("captum") is None
+    assert ("captum is not installed: pip install" in done.stdout) == missing
+    ratio = r"\d+\.\d\dx \[\d+\.\d\d-\d+\.\d\d\]"
+    beside = "" if missing else rf" {ratio} \| 4x \|"
+    assert re.search(rf"^\| layer1 \| [\d.]+ \| \d+ \| {ratio} \|{beside}$", done.stdout, re.M)
+    assert re.search(r"^\| kept \| 30 \| 30 \| ", done.stdout, re.M)
+    assert re.search(r"^\| not kept \| 30 \| [34]\d\d \| ", done.stdout, re.M)
+    assert " 0 numbers copied" in done.stdout
+    assert re.search(r"^bfloat16 is .* as fast|is refused, as it would not be", done.stdout, re.M)
+    skipped = "no accelerator on this machine: its figures are skipped"
+    assert (skipped in done.stdout) != torch.cuda.is_available()
+
+
+def test_what_is_slower_larger_or_computed_twice_fails_the_run(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    cnn = script("cnn")
+    slow = [("layer1", 3.9, 4.0), ("layer2", 2.1, 2.0)]
+    monkeypatch.setattr(cnn, "layers", lambda *sizes: ([["layer1"]], slow))
+    monkeypatch.setattr(cnn, "wrapper", lambda *sizes: ([["layer1"]], [0.01, 0.021]))
+    monkeypatch.setattr(cnn, "whole", lambda *sizes: (74.0, 100.0))
+    monkeypatch.setattr(cnn, "short_numbers", lambda *sizes: "")
+    sizes = {"layer1": (100, 121), "pooled": (1, 101 * 2**20)}
+    monkeypatch.setattr(cnn, "memory", lambda *sizes_: ([["layer1"]], sizes))
+    monkeypatch.setattr(cnn, "search", lambda *sizes: [["kept", 30, 31, "0.1"]])
+    monkeypatch.setattr(cnn, "cloning", lambda: (0.002, 11, 0))
+    monkeypatch.setattr(cnn, "on_cuda", lambda *sizes: [["layer1"]])
+    assert cnn.main([]) == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED")]
+    assert failed == [
+        "FAILED layer1: 3.90 < 4 times captum",
+        "FAILED transform costs 2.1 % > 2 %",
+        "FAILED 74 % of a matrix product (0 Gflop/s) < 75 %",
+        "FAILED peak memory 1.21 > 1.2 times the output",
+        "FAILED peak memory 101 > 100 MiB while pooling",
+        "FAILED 31 images computed of 30",
+        "FAILED a clone takes more than 1 ms, or memory",
+    ]
+    assert torch.get_num_threads() == 1
+    del sys.modules["cnn"]
+
+
+def test_collisions_and_inversions_are_reached_on_a_few_pixels():
+    done = run("fibre.py", "--fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\| 4 \| 0 \| 0\.59 \| 0\.\d+ \| .* \| collision \|$", done.stdout, re.M)
+    assert re.search(r"^\| 8 \| .* \| proved to be the only image \|$", done.stdout, re.M)
+    assert done.stdout.count("reached: ") == 3
+
+
+def test_a_gap_or_an_error_that_is_too_large_fails_the_run(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    fibre = script("fibre")
+    x = np.zeros((1, 2, 2))
+    look = pm.cnn.Lookalike(x, x, x, 0.24, 2e-10, 1e-14, True, "")
+    monkeypatch.setattr(fibre, "collisions", lambda side: ([], {(4, 0.0): look}))
+    monkeypatch.setattr(fibre, "inversions", lambda side: ([], {8: 2e-8}))
+    assert fibre.main([]) == 1
+    missed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("MISSED")]
+    assert missed == [
+        "MISSED: 4 filters: rms change 0.240 >= 0.25",
+        "MISSED: 4 filters: gap 2.0e-10 <= 1e-10",
+        "MISSED: 8 filters: relative error 2.0e-08 <= 1e-08",
+    ]
+    del sys.modules["fibre"]

@@ -19,7 +19,6 @@ from sklearn.preprocessing import StandardScaler
 
 from phimaps.__main__ import main
 from phimaps.demo import run
-from phimaps.demo.fibre import closest_in_fibre
 from phimaps.demo.page import page
 from phimaps.demo.pieces import power
 from phimaps.errors import OutputError
@@ -116,15 +115,6 @@ def test_the_two_images_are_merged_by_a_plain_torch_layer(demo, index):
     # What is left to change gets less with every filter.
     assert found.distance > (0.3, 0.1, 0.01)[index]
     assert twins.verdicts[1].holds is not True
-
-
-def test_the_closest_point_of_a_fibre():
-    one = np.array([[1.0, 1.0]])
-    x, target = np.array([0.3, 0.2]), np.array([1.0, 0.0])
-    np.testing.assert_allclose(closest_in_fibre(one, np.zeros(1), x, target), [0.5, 0.0])
-    # Where the unit is off, everything that keeps it off is reached.
-    np.testing.assert_allclose(closest_in_fibre(-one, np.zeros(1), x, target), target)
-    np.testing.assert_allclose(closest_in_fibre(one, np.array([-1.2]), x, np.ones(2)).sum(), 1.2)
 
 
 def test_maps_of_the_layer_are_those_of_torch(demo):

@@ -108,6 +108,14 @@ PROMISED = {
         r"silent on the digits \[3\], proved dead for all images \[3\]",
         r"silent on the digits \[0, 5, 6\], proved dead for all images \[5, 6\]",
     ],
+    "14_collide.py": [
+        r" 2 filters: collision: rms change 0\.4\d+, gap \d\.\de-1[4-6]; numerically",
+        r" 4 filters: collision: rms change 0\.2\d+, gap \d\.\de-1[4-6]; numerically",
+        r"\n 8 filters: no collision: .* proved: Relu @ Conv2d has 4065 active rows",
+        r"\n16 filters: no collision: .* \(certified rank\)",
+        r" 4 filters, inverted: one of several",
+        r" 8 filters, inverted: the only image with these features: gap \d\.\de-1[4-6], off by",
+    ],
     "13_explorer.py": [
         r"relu-1 +8 +0\.4\d+ +0\.8\d+ +0\.8\d+ +1 +1\n",
         r"relu-2 +10 +0\.6\d+ .* 0 +0\n",

@@ -601,6 +601,12 @@ TABLE |= {
 }
 
 TABLE |= {
+    "an image out of bounds": lambda: pm.cnn.collide(edges, grey[:1]),
+    "two images to collide": lambda: pm.cnn.collide(edges, grey / 24),
+    "a target of another shape": lambda: pm.cnn.collide(edges, grey[0] / 24, toward=grey[0, :, 1:]),
+    "features of another image": lambda: pm.cnn.invert(edges, np.ones(3), (1, 3, 4)),
+    "features that no image has": lambda: pm.cnn.invert(edges, -np.ones((1, 3, 3))),
+    "features of an image of unknown size": lambda: pm.cnn.invert(edges, np.ones(9)),
     "an explorer of nothing": lambda: pm.cnn.explorer(3, grey),
     "an explorer of rows": lambda: pm.cnn.explorer(edges, np.ones(3)),
     "an explorer of no image": lambda: pm.cnn.explorer(edges, grey, shown=0),

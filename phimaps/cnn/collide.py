@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 from typing import Any, final
@@ -11,6 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, ShapeError, show
+from ..interval import EPS
 from ..map import FeatureMap
 from ..witness import Collision
 from .fibre import Fibre, Head, head_of
@@ -167,8 +169,9 @@ def collide(
         return _searched(closed, image, target, (low, high), least)
     z = _before(head, image)
     fibre = head.fibre(rows, z)
-    # Two threads wait for each other longer than one works on small bands.
-    with threadpool_limits(1, user_api="blas"):
+    # Two threads wait for each other longer than one works on bands; on few pixels it is not worth
+    # the look for them.
+    with threadpool_limits(1, user_api="blas") if start.size > LINEAR else nullcontext():
         return _within(closed, head, fibre, image, target, (low, high), least)
 
 
@@ -307,7 +310,8 @@ def _moved(
 def _better(set_: Polyhedron, x: np.ndarray, found: np.ndarray) -> np.ndarray:
     """The vertex as it is where it is right up to rounding, else corrected."""
     off = set_.matrix @ found
-    scale = 16 * np.finfo(float).eps * (abs(set_.matrix) @ np.abs(found) + np.abs(set_.value))
+    size = abs(set_.matrix) @ np.abs(found) + np.abs(set_.value)
+    scale = (2 * np.diff(set_.matrix.indptr) + 6) * EPS * size
     right = np.where(set_.fixed, np.abs(off - set_.value), off - set_.upper) <= scale
     return found if right.all() else kept_exactly(set_, x, found)
 

@@ -18,7 +18,7 @@ from ..maps.conv import Conv2d
 from ..maps.pointwise import CRelu, Relu
 from .collide import injective_bound, polyhedron
 from .fibre import Fibre, Head, Rows, head_of
-from .fibre_point import closest
+from .fibre_point import closest, kept_exactly
 from .fibre_rank import Normal, narrow_order
 from .fibre_search import preimage
 from .unit import closed_map
@@ -241,16 +241,25 @@ def _chosen(
     found = [grey]
     if Normal.affordable(whole, 2**32):
         set_, normal = polyhedron(fibre, *bounds).slice(grey, order), Normal(whole)
-        for target in (grey, np.full(len(grey), bounds[0])):
+        found[0] = grey.copy()
+        found[0][order] = closest(set_, grey, grey, normal)
+    # The smallest change that corrects what is left of the active rows.
+    found[0] = np.clip(_corrected(matrix, right, found[0]), *bounds)
+    if Normal.affordable(whole, 2**32):
+        first = found[0][order]
+        for end in bounds:
+            far = np.full(len(grey), end)
             found.append(grey.copy())
-            found[-1][order] = closest(set_, grey, target, normal)
-    # The smallest changes that correct what is left of the active rows.
-    images = [np.clip(_corrected(matrix, right, v), *bounds).reshape(shape) for v in found[-2:]]
+            found[-1][order] = kept_exactly(set_, first, closest(set_, first, far, normal), normal)
+    images = [v.reshape(shape) for v in found]
     x, gaps = images[0], [_gap(phi, image, wanted) for image in images]
-    apart = float(np.sqrt(np.mean((images[-1] - x) ** 2)))
-    if max(gaps) <= exact and apart >= APART:
+    there = [k for k, gap in enumerate(gaps) if gap <= exact]
+    away = [float(np.sqrt(np.mean((image - x) ** 2))) for image in images]
+    far_one = max(there, key=away.__getitem__, default=0)
+    apart = away[far_one]
+    if gaps[0] <= exact and apart >= APART:
         because = f"numerically: {kept}; another image, rms {apart:.2g} away, has the same features"
-        return Inversion(x, gaps[0], None, False, because, images[-1])
+        return Inversion(x, gaps[0], None, False, because, images[far_one])
     reached = "no other image was found" if gaps[0] <= exact else "the features are not met exactly"
     because = f"numerically: {kept}, whose rank is not certified; {reached}"
     return Inversion(x, gaps[0], None, None, because)
