@@ -63,9 +63,12 @@ def scaled(x: torch.Tensor, mean: Any) -> torch.Tensor:
         return x.to(torch.float32) / 255
     # Whoever gives a mean above 1 means such numbers.
     large = mean is not None and float(np.max(np.abs(np.asarray(mean)))) > 1
+    # Inside vmap there are no numbers to look at.
+    plain = torch._C._functorch.peek_interpreter_stack() is None
     # Who follows what the map reads is not to follow this.
     with unwatched():
-        highest = float(x.detach().amax()) if x.ndim > 3 and not large and x.numel() else 0.0
+        seen = plain and x.ndim > 3 and not large and x.numel()
+        highest = float(x.detach().amax()) if seen else 0.0
     if highest > UNSCALED:
         warnings.warn(
             f"The images have values up to {highest:g}: networks are trained on "
@@ -214,7 +217,8 @@ def _first_convolution(x: torch.Tensor, handle: Frozen) -> tuple[int, tuple[int,
 
 def explained(error: Exception, x: torch.Tensor) -> PhimapsError:
     """What a module raised, in four lines, with the layer in which it did."""
-    where, names, step = "", {}, error.__traceback__
+    names: dict[int, str] = {}
+    where, step = "", error.__traceback__
     while step is not None:
         part = step.tb_frame.f_locals.get("self")
         if not names and isinstance(part, nn.Module):

@@ -202,6 +202,12 @@ def test_forward_derivatives_pass_too():
     torch.testing.assert_close(slope, (ends[0] - ends[1]) / (2 * step), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("stage", [None, "pre", "post"])
+def test_images_can_be_mapped_one_by_one(stage):
+    phi = pm.from_torch(settled(Residual()), layer="layer1", stage=stage)
+    close(torch.func.vmap(lambda image: phi(image[None])[0])(X), phi(X))
+
+
 def test_a_rule_for_rectifiers_is_seen_without_gradients_too():
     from phimaps.maps.rectifiers import Rectifiers
 
