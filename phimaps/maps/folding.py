@@ -97,7 +97,6 @@ class _Look:
         # By the address of a tensor: what convolutions gave, while it lives, and their weights.
         self.made: dict[int, tuple[weakref.ref[torch.Tensor], nn.Module]] = {}
         self.weights: dict[int, nn.Module] = {}
-        self.held: set[int] = set()
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -105,7 +104,6 @@ class _Look:
         convs = {m for m in parts.values() if type(m) in _NORMS and _plain(m)}
         norms = {m for m in parts.values() if type(m) in _NORMS.values() and _plain(m)}
         self.weights = {id(p): m for m in convs for p in m.parameters()}
-        self.held = {id(t) for t in (*self.module.parameters(), *self.module.buffers())}
         kept = {parts[name] for name in self.keep if name in parts} | {self.module}
         handles = []
         try:
@@ -161,8 +159,10 @@ class _Look:
             self.fixed = False
         here = self.inside[-1] if self.inside else None
         given = tree_leaves(given)
-        moved = {id(t): t.numel() for t in (*given, *tree_leaves(value)) if _is_tensor(t)}
-        self.most = max(self.most, sum(n for key, n in moved.items() if key not in self.held))
+        # What is no part of a row, such as weights in fewer bits, does not grow with the rows.
+        moved = {id(t): t for t in (*given, *tree_leaves(value)) if _is_tensor(t) and t.ndim}
+        parts = [t.numel() for t in moved.values() if t.shape[0] == self.rows]
+        self.most = max(self.most, sum(parts))
         for leaf in given:
             if not _is_tensor(leaf):
                 continue

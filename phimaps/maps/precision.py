@@ -12,6 +12,8 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch.nn import functional
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..errors import ParameterError
 from ..map import show
@@ -84,7 +86,9 @@ def _slower(dtype: torch.dtype, kind: str) -> str | None:
         return f"nothing is known of devices of the kind {kind!r}"
     if not _has_instructions(dtype):
         return f"the processor has no {_INSTRUCTIONS[dtype][1]}"
-    factor = _times_as_long(dtype)
+    # Whoever watches the network is not to see this.
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        factor = _times_as_long(dtype)
     return None if factor <= 1 else f"a convolution takes {factor:.1f} times as long"
 
 
@@ -96,14 +100,13 @@ def _has_instructions(dtype: torch.dtype) -> bool:
 @cache
 def _times_as_long(dtype: torch.dtype) -> float:
     """How long a convolution takes, with float32 as the unit: a few milliseconds' work."""
-    conv = torch.nn.Conv2d(64, 64, 3, padding=1).requires_grad_(False)
-    conv = conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = torch.zeros(4, 64, 28, 28).to(memory_format=torch.channels_last)
+    weight = torch.zeros(64, 64, 3, 3).contiguous(memory_format=torch.channels_last)
+    x = torch.zeros(4, 64, 28, 28).contiguous(memory_format=torch.channels_last)
     least = {True: float("inf"), False: float("inf")}
     for _ in range(_ROUNDS):
         for short in least:
             with torch.no_grad(), torch.autocast("cpu", dtype=dtype, enabled=short):
                 start = time.perf_counter()
-                conv(x)
+                functional.conv2d(x, weight, padding=1)
                 least[short] = min(least[short], time.perf_counter() - start)
     return least[True] / least[False]

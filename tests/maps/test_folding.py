@@ -277,6 +277,11 @@ def test_the_widest_operation_is_measured(rows):
     fast(lambda m: m(x))
     # Three channels of 8 x 8 go into the convolution, and five of 6 x 6 come out.
     assert fast.widest == 3 * 64 + 5 * 36
+    short = Faster(net)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        short(lambda m: m(x))
+    # The image in both precisions; weights do not count.
+    assert short.widest == 2 * 3 * 64
 
 
 def test_threads_share_one_copy():
