@@ -165,5 +165,7 @@ from .spaces import Subspace as Subspace
 from .torch import as_module as as_module
 from .witness import AnnihilatingMeasure as AnnihilatingMeasure
 from .witness import Collision as Collision
+from .witness import ConeWitness as ConeWitness
+from .witness import NearCollision as NearCollision
 
 __version__ = "0.1.0"

@@ -129,10 +129,10 @@ def _collision(value: _Values, on: Space, x: np.ndarray, y: np.ndarray) -> Colli
         return None
     if _moves(value, on, x, y, gap, scale, size):
         because = "the features agree to rounding, and move with the points around them"
-        return Collision(x, y, because, exact=False)
+        return Collision(x, y, because, exact=False, shown=False)
     if gap == 0 and _flat(value, on, x, size) and _flat(value, on, y, size):
         because = "the map is constant around both points, in every precision alike"
-        return Collision(x, y, because, exact=False)
+        return Collision(x, y, because, exact=False, shown=False)
     return None
 
 

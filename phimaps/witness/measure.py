@@ -1,4 +1,4 @@
-"""Witnesses: plain data that refute a claim, checkable without the library's own reasoning."""
+"""Points with masses that a class of functions does not see, or sees with one sign only."""
 
 from __future__ import annotations
 
@@ -10,111 +10,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-__all__ = ["AnnihilatingMeasure", "Collision", "Witness"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Collision:
-    """Two different points x ≠ y with φ(x) = φ(y).
-
-    It refutes injectivity, and with it universality of f∘φ for *every* class of functions f.
-
-    Parameters
-    ----------
-    x, y : ndarray
-        The points, of one shape.
-    because : str
-        Why the features agree as real numbers; floating-point equality alone would not show it.
-    exact : bool
-        Whether x and y themselves collide. If not, the theorem named in `because` shows that a
-        colliding pair exists, and these points approximate it.
-    arithmetic : {"real", "float64", "float32"}
-        Of which map they are a collision: of φ, or of φ as it is computed in that precision, bit by
-        bit; the latter shows nothing of φ.
-
-    Examples
-    --------
-    >>> import phimaps as pm
-    >>> Collision(np.array([-1.0]), np.array([-2.0]), "both are negative").verify(pm.Relu())
-    True
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    because: str
-    exact: bool = True
-    arithmetic: str = "real"
-
-    def gap(self, phi: Callable[[torch.Tensor], Any]) -> float:
-        """The greatest absolute difference of features, computed in float64.
-
-        Parameters
-        ----------
-        phi : callable
-            The map: float64 tensor of shape (2, *point) in, tensor of shape (2, *features) out.
-
-        Returns
-        -------
-        float
-        """
-        points = torch.from_numpy(np.stack([self.x, self.y]).astype(np.float64))
-        with torch.no_grad():
-            values = phi(points).reshape(2, -1)
-        return float((values[0] - values[1]).abs().max()) if values.shape[1] else 0.0
-
-    def verify(self, phi: Callable[[torch.Tensor], Any], tolerance: float | None = None) -> bool:
-        """Recompute both features and compare them.
-
-        Parameters
-        ----------
-        phi : callable
-            The map, as in `gap`.
-        tolerance : float, optional
-            The gap allowed. Default: what rounding the two points in their last place does to the
-            features, so that no constant stands for conditioning.
-
-        Returns
-        -------
-        bool
-            True when the points differ and their features agree within the tolerance.
-        """
-        if np.array_equal(self.x, self.y):
-            return False
-        if self.arithmetic != "real":
-            return self._same_bits(phi)
-        gap = self.gap(phi)
-        return bool(gap <= (self._wobble(phi) if tolerance is None else tolerance))
-
-    def _same_bits(self, phi: Callable[[torch.Tensor], Any]) -> bool:
-        kind = torch.float64 if self.arithmetic == "float64" else torch.float32
-        points = torch.from_numpy(np.stack([self.x, self.y]).astype(np.float64)).to(kind)
-        with torch.no_grad():
-            a, b = phi(points)
-        return bool(not torch.equal(points[0], points[1]) and torch.equal(a, b))
-
-    def _wobble(self, phi: Callable[[torch.Tensor], Any]) -> float:
-        points = np.stack([self.x, self.y]).astype(np.float64)
-        # Coordinates move by different amounts: many maps do not see a common shift.
-        steps = np.random.default_rng(0).integers(2, 9, points.shape)
-        up = points + steps * np.spacing(np.abs(points).max())
-        with torch.no_grad():
-            a = phi(torch.from_numpy(points)).reshape(2, -1)
-            b = phi(torch.from_numpy(up)).reshape(2, -1)
-        scale = float(torch.maximum(a.abs(), b.abs()).max()) if a.shape[1] else 0.0
-        return 8 * float((a - b).abs().max() if a.shape[1] else 0.0) + 64 * np.spacing(scale)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The witness as plain JSON-serialisable data."""
-        return {
-            "kind": "collision",
-            "x": self.x.tolist(),
-            "y": self.y.tolist(),
-            "because": self.because,
-            "exact": self.exact,
-            "arithmetic": self.arithmetic,
-        }
-
+__all__ = ["AnnihilatingMeasure", "ConeWitness"]
 
 # So many points of a measure are printed.
 SHOWN = 8
@@ -254,5 +150,66 @@ class AnnihilatingMeasure:
         }
 
 
-# What refutes a claim and can be checked.
-Witness = Collision | AnnihilatingMeasure
+@final
+@dataclass(frozen=True, eq=False)
+class ConeWitness:
+    """Σ c_i δ(x_i) with Σ c_i f(x_i) <= 0 for every f of a convex cone of functions.
+
+    Then sup |f - g| >= Σ c_i g(x_i) / Σ|c_i| for all of them: a target on the other side of the
+    hyperplane is out of reach, though its negative may lie in the cone.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, *point)
+    weights : ndarray of shape (n,)
+        Not all zero.
+    because : str
+        Why no function of the cone has a positive sum.
+
+    Examples
+    --------
+    Increasing functions of a number, and a target that decreases:
+
+    >>> falling = ConeWitness([[0.0], [1.0]], [1.0, -1.0], "f(0) <= f(1)")
+    >>> falling.bound(lambda x: -x[:, 0]), falling.verify(lambda x: np.hstack([x, x**3]))
+    (0.5, True)
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    because: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", np.array(self.points, dtype=np.float64))
+        object.__setattr__(self, "weights", np.array(self.weights, dtype=np.float64))
+
+    def bound(self, target: Callable[[np.ndarray], Any]) -> float:
+        """How near functions of the cone come to a target at best: max(0, c·g) / Σ|c_i|."""
+        g = np.asarray(target(self.points.copy()), dtype=np.float64).ravel()
+        return max(0.0, fsum((self.weights * g).tolist()) / fsum(np.abs(self.weights).tolist()))
+
+    def verify(self, generators: Callable[[np.ndarray], Any]) -> bool:
+        """Whether Σ c_i ψ(x_i) <= 0 for functions ψ of which the cone consists by positive sums.
+
+        Parameters
+        ----------
+        generators : callable
+            From points of shape (n, *point) to their values, of shape (n, p). A function whose
+            negative is in the cone as well, such as the constant 1, stands there with both signs.
+        """
+        values = np.asarray(generators(self.points.copy()), dtype=np.float64)
+        n = len(self.weights)
+        if len(self.points) != n or values.shape[:1] != (n,) or not self.weights.any():
+            return False
+        sizes = np.abs(self.weights)
+        slack = 4 * n * np.finfo(np.float64).eps * (sizes @ np.abs(values))
+        return bool(np.isfinite(values).all() and (self.weights @ values <= slack).all())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The witness as plain JSON-serialisable data."""
+        return {
+            "kind": "cone",
+            "points": self.points.tolist(),
+            "weights": self.weights.tolist(),
+            "because": self.because,
+        }
