@@ -19,6 +19,8 @@ __all__ = ["Polyhedron", "closest", "closest_in_l1", "kept_exactly"]
 # miss.
 STIFF = 1e11
 ITERATIONS, CORRECTIONS = 40, 40
+# Slacks and multipliers stay above it.
+TINY = 1e-30
 
 
 @final
@@ -106,11 +108,12 @@ class _Slacks:
         return cls(s, start / s)
 
     def longest(self, ds: np.ndarray, dm: np.ndarray) -> float:
-        """The longest step, up to 1, that keeps both positive."""
-        best = 1.0
+        """The longest step, up to 2, that keeps both from below 0."""
+        best = 2.0
         for v, d in ((self.s, ds), (self.multiplier, dm)):
-            down = d < 0
-            best = min(best, float((-v[down] / d[down]).min(initial=1.0)))
+            # Only there is the step the longer of the two, so that nothing overflows.
+            down = -d > v / 2
+            best = min(best, float((-v[down] / d[down]).min(initial=2.0)))
         return best
 
 
@@ -236,7 +239,7 @@ def closest(
         system = _System(bounded, factor, fixed, diagonal, np.where(fixed, 0.0, weight))
         sides = _Sides(slope, off, free, slacks)
         plan = system.step(sides, [s.s * s.multiplier for s in slacks])[2]
-        reach = min(s.longest(*d) for s, d in zip(slacks, plan, strict=True))
+        reach = min(1.0, *(s.longest(*d) for s, d in zip(slacks, plan, strict=True)))
         after = sum(
             float((s.s + reach * ds) @ (s.multiplier + reach * dm))
             for s, (ds, dm) in zip(slacks, plan, strict=True)
@@ -246,11 +249,13 @@ def closest(
             s.s * s.multiplier + ds * dm - centre for s, (ds, dm) in zip(slacks, plan, strict=True)
         ]
         dy, dn, plan = system.step(sides, cross)
-        reach = min(s.longest(*d) for s, d in zip(slacks, plan, strict=True))
-        reach = reach if reach == 1 else 0.99 * reach
+        reach = min(1.0, *(0.99 * s.longest(*d) for s, d in zip(slacks, plan, strict=True)))
+        if not np.isfinite(dy).all() or reach < 1e-6:
+            break
         y, nu = y + reach * dy, nu + reach * dn
         for s, (ds, dm) in zip(slacks, plan, strict=True):
-            s.s, s.multiplier = s.s + reach * ds, s.multiplier + reach * dm
+            s.s = np.maximum(s.s + reach * ds, TINY)
+            s.multiplier = np.maximum(s.multiplier + reach * dm, TINY)
     return y
 
 
@@ -289,16 +294,18 @@ def kept_exactly(
         if factor is None:
             break
         goal, nu = np.where(still, 0.0, d), np.zeros(len(pinned))
-        d, miss = np.zeros(len(x)), np.where(pinned, short, 0.0)
+        d, miss, worst = np.zeros(len(x)), np.where(pinned, short, 0.0), inf
         for _ in range(CORRECTIONS):
             more = Normal.solve(factor, goal - d - wt @ nu + wt @ (weight * miss))
             nu = nu + weight * (w @ more - miss)
             d = np.where(still, 0.0, d + more)
             miss = np.where(pinned, short - w @ d, 0.0)
-            if (np.abs(miss) <= rounding).all():
+            # Within the bound of rounding, and no longer shrinking.
+            worst, before = float(np.abs(miss).max(initial=0.0)), worst
+            if worst == 0 or ((np.abs(miss) <= rounding).all() and worst > before / 2):
                 break
         along = w @ d
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rows = np.where((along > 0) & ~pinned, room / along, inf)
             end = np.where(d > 0, (set_.high - x) / d, np.where(d < 0, (set_.low - x) / d, inf))
         end = np.where(still, inf, end)

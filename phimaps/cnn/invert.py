@@ -240,7 +240,8 @@ def _chosen(
     exact = 2 * float(fibre.rows.rounding(np.full(len(grey), max(map(abs, bounds)))).max())
     found = [grey]
     if Normal.affordable(whole, 2**32):
-        set_, normal = polyhedron(fibre, *bounds).slice(grey, order), Normal(whole)
+        set_ = polyhedron(fibre, *bounds).slice(grey, order)
+        normal = Normal(set_.matrix)
         found[0] = grey.copy()
         found[0][order] = closest(set_, grey, grey, normal)
     # The smallest change that corrects what is left of the active rows.
