@@ -103,6 +103,54 @@ def test_a_layer_that_is_proved_injective_at_x_has_active_rows_of_full_rank():
     assert False in said
 
 
+KINDS = {
+    "z": lambda conv: conv,
+    "a": lambda conv: pm.Relu() @ conv,
+    "both signs": lambda conv: pm.CRelu() @ conv,
+    "pooled": lambda conv: pm.MaxPool2d(2, ceil_mode=True) @ pm.Relu() @ conv,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_of_random_layers_is_true(kind):
+    said = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        (c, m), (h, w) = rng.integers(1, (3, 7)), rng.integers(4, 12, 2)
+        size, stride, padding = (int(rng.integers(*ends)) for ends in ((1, 4), (1, 3), (0, 2)))
+        conv = pm.Conv2d(
+            rng.standard_normal((m, c, size, size)), rng.normal(0, 0.2, m), stride, padding
+        )
+        phi, x = KINDS[kind](conv), rng.uniform(size=(c, h, w))
+        # Of black and white pixels every one is at a bound.
+        x = np.round(x) if seed % 3 == 0 else x
+        found = pm.cnn.collide(phi, x, toward=rng.uniform(size=x.shape))
+        said.append(found.holds)
+        matrix = conv.matrix(x.shape).T
+        if kind == "a":
+            matrix = matrix[conv(x[None]).ravel() > 0]
+        if found.holds is False:
+            assert np.linalg.matrix_rank(matrix) == x.size
+        if found.holds:
+            assert (
+                np.ptp(phi(np.stack([found.x, found.y])), axis=0).max() <= found.tolerance < 1e-11
+            )
+            assert found.collision.verify(phi)
+            assert found.y.min() >= 0
+            assert found.y.max() <= 1
+        if kind == "pooled" or seed % 4:
+            continue
+        answer = pm.cnn.invert(phi, phi(x[None])[0], x.shape)
+        if answer.unique:
+            assert np.linalg.matrix_rank(matrix) == x.size
+            assert np.linalg.norm(answer.x - x) <= answer.bound
+        if answer.unique is False:
+            images = np.stack([x, answer.x, answer.other])
+            assert np.ptp(phi(images), axis=0).max() < 1e-11
+    assert True in said
+    assert (False in said) == (kind != "pooled")
+
+
 def test_what_is_neither_found_nor_proved_is_left_open():
     # A single unit is off, and the bounds leave no room: y = x is all there is, and rank is not.
     phi = pm.Relu() @ pm.Affine(np.array([[1.0], [1.0]])) @ pm.Flatten()
