@@ -348,5 +348,8 @@ def _searched(
         f"{other:.1e} for a random change of the same size; nothing is proved"
     )
     if rms < least:
-        because += f", and the change is below {least}"
+        because = (
+            f"numerically, along near-invariant directions: no change of {least} was found that "
+            f"leaves the features near; the change of {rms:.1e} moves them by {gap:.1e}"
+        )
     return Lookalike(x, found, target, rms, gap, float("nan"), None, because)

@@ -202,6 +202,14 @@ def test_a_black_box_is_searched_and_nothing_is_claimed():
     assert found.gap < float(change.abs().max()) / 10
 
 
+def test_a_black_box_that_is_injective_is_left_as_it_is():
+    x, target = crops(4)
+    found = pm.cnn.collide(pm.from_function(lambda images: 3 * images**3 + images), x + 0.0, target)
+    assert found.holds is None
+    assert found.rms < 0.05
+    assert "nothing is proved" in found.because or "no change of 0.01" in found.because
+
+
 def test_no_array_is_written_to():
     x, target = crops(8)
     before = x.copy(), target.copy()
