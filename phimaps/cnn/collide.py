@@ -68,7 +68,7 @@ class Lookalike:
     @property
     def collision(self) -> Collision:
         """The two images as a witness, which `Collision.verify` checks by the map alone."""
-        return Collision(self.x, self.y, self.because, exact=False)
+        return Collision(self.x, self.y, self.because, exact=False, shown=False)
 
     def verify(self, phi: Any) -> bool:
         """Whether the two images differ, and their features agree up to rounding, by φ alone.
