@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, final
 
+import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from ..map.term import Fact
 from ..property import Universal
 from ..spaces import Space
-from .base import Model
+from .base import Model, Reach
 
 __all__ = ["AffineFunctions", "Linear"]
 
@@ -18,7 +19,19 @@ __all__ = ["AffineFunctions", "Linear"]
 class AffineFunctions(Model):
     """F = {x ↦ a·x + b}, the affine functions, however one of them is chosen; abstract."""
 
-    finite_dimensional: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
+    cone: ClassVar[bool] = True
+
+    @property
+    def universality(self) -> Reach:
+        return Reach("never", "on no infinite set", "d + 2 points have values that are not affine")
+
+    def dimension(self, d: int) -> int:
+        return d + 1
+
+    def features(self, Z: Any) -> np.ndarray:
+        Z = np.asarray(Z, dtype=np.float64)
+        return np.concatenate([np.ones((len(Z), 1)), Z], axis=1)
 
     def facts(self, on: Space) -> Iterator[Fact]:
         if on.infinite:

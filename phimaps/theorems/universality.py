@@ -7,11 +7,13 @@ from math import prod
 import numpy as np
 
 from ..interval import norm_bound, singular_values
+from ..maps.vector import Identity
 from ..models import Pullback
 from ..models.linear import AffineFunctions
 from ..proof import Strength
 from ..property import Continuous, Injective, Universal
 from ..theorem import Case, Condition, Premise, theorem
+from ..witness import AnnihilatingMeasure, Witness
 from .exhibited import enclosure
 
 
@@ -103,4 +105,24 @@ theorem(
     statement="on affinely independent points every function is affine",
     source="the matrix of features, with a column of ones, has as many independent rows as points",
     strength=Strength.COMPUTED,
+)
+
+
+def _same_points(case: Case, witness: Witness | None) -> Witness | None:
+    """A measure that annihilates F, where the map leaves its points where they are."""
+    stays = isinstance(case.parts[-1].map, Identity)
+    return witness if stays and isinstance(witness, AnnihilatingMeasure) else None
+
+
+theorem(
+    "class-not-universal-on-image",
+    ~Universal,
+    Pullback,
+    Premise("first", ~Universal),
+    statement="values that F cannot approach at points that φ reaches are out of reach behind φ",
+    source=(
+        "classes are not universal by finitely many points z_i = φ(x_i): the values of f∘φ at the "
+        "x_i are those of f at the z_i, and a continuous function has any values at the x_i"
+    ),
+    carry=_same_points,
 )
