@@ -2,6 +2,7 @@
 
 import phimaps as pm
 from phimaps.kernels import Constant, Linear, Power, Product, Pullback, Scaled, Sum
+from phimaps.models.family import FamilyPullback
 
 from .theorem_known import FLOOR, step
 from .theorem_known_kernels import (
@@ -85,6 +86,14 @@ def pulled():
     yield Sum((Pullback(GAUSS, first), Pullback(GAUSS, second))), PLANE
 
 
+def families():
+    """Affine functions of the maps of a family, which come near to the functions of a kernel."""
+    linear = pm.models.Linear()
+    yield FamilyPullback(linear, pm.RandomRelu.family()), pm.Sphere([0.0, 0.0], 1.0)
+    yield FamilyPullback(linear, pm.RandomFourier(gamma=1.0).family()), LINE
+    yield FamilyPullback(linear, pm.Polynomial.family() @ pm.Abs()), LINE
+
+
 def pool():
-    """All (kernel, space) pairs."""
-    return [*leaves(), *joined(), *pulled()]
+    """All (kernel or class, space) pairs."""
+    return [*leaves(), *joined(), *pulled(), *families()]

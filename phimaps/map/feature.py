@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from sklearn.utils._repr_html.estimator import _VisualBlock
@@ -20,6 +20,18 @@ __all__ = ["Composite", "FeatureMap", "adapters", "as_map", "combinators"]
 
 # The class behind each operator; the modules of the combinators enter themselves.
 combinators: dict[str, Any] = {}
+
+
+@final
+class OfFamily:
+    """``RandomFourier.family()`` and ``RandomFourier(gamma=2.0).family()`` alike."""
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        def family() -> Any:
+            """The maps of this kind with any number of features; see `Family`."""
+            return combinators["family"](owner() if instance is None else instance)
+
+        return family
 
 
 class FeatureMap(Term):
@@ -41,6 +53,7 @@ class FeatureMap(Term):
     """
 
     __slots__ = ()
+    family: ClassVar[OfFamily] = OfFamily()
 
     def on(self, space: Space) -> FeatureMap:
         """The restriction of φ to a space."""

@@ -144,6 +144,15 @@ class Term(Estimator):
         """Which part of `on`, if any, certainly lies outside the map's natural domain."""
         return None
 
+    def spans(self, d: int) -> Any:
+        """The kernel whose functions those of maps of this kind come near to, as they grow.
+
+        On each compact set of points with d coordinates the closure of the union of {a·φ_n} over
+        all numbers of features n is that of the functions of the kernel; with probability 1 where
+        φ_n is drawn. None where no such kernel is known.
+        """
+        return None
+
     @classmethod
     def example(cls) -> Any:
         """A small instance that takes rows of any length; the generic tests use it."""

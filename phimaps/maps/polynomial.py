@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Integral, Interval
 
 from ..errors import ParameterError, show
 from ..interval import root_sum_squares
+from ..kernels import Exponential, Kernel
 from ..map import Fact, FeatureMap
 from ..map.items import rows_only
 from ..proof import Reason, Strength
@@ -85,6 +86,11 @@ class Polynomial(FeatureMap):
                 need="a degree of at least 1, or the constant",
                 do="Polynomial(2)",
             )
+
+    def spans(self, d: int) -> Kernel | None:
+        # All monomials are functions of this kernel, whose power series has no coefficient 0.
+        every = isinstance(self.degree, Integral) and not self.interaction_only
+        return Exponential(gamma=1.0) if every else None
 
     def degrees(self, d: int) -> range:
         """The degrees of the monomials of d coordinates, the constant aside."""

@@ -141,6 +141,12 @@ class RandomFourier(FeatureMap):
         """The kernel that is the mean of the inner products."""
         return self.kernel if isinstance(self.kernel, Kernel) else RBF(gamma=self.gamma)
 
+    def spans(self, d: int) -> Kernel | None:
+        # Structured frequencies lie in finitely many directions, however many there are.
+        if self.sampling == "structured" or (self.sampling == "auto" and d > DENSE and self.paired):
+            return None
+        return self.estimates
+
     def check_parameters(self) -> None:
         super().check_parameters()
         number = isinstance(self.gamma, Real) and not isinstance(self.gamma, bool)

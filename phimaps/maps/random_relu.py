@@ -129,6 +129,10 @@ class RandomRelu(FeatureMap):
             return None
         return ArcCosine(order=int(self.order), depth=1, bias=float(self.bias))
 
+    def spans(self, d: int) -> Kernel | None:
+        # Steps are not continuous, and the limits of what they span are another matter.
+        return self.estimates if self.order else None
+
     def check_parameters(self) -> None:
         super().check_parameters()
         if self.antithetic == "folded" and (self.order == 2 or self.depth > 1):

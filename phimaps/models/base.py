@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import ClassifierTags, RegressorTags
 
 from ..errors import OperandError, ParameterError, show
-from ..map import Part, as_map
+from ..map import Family, Part, as_map
 from ..map.term import Fact
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
@@ -147,8 +147,11 @@ class Model(BaseEstimator, ABC):
         return AnnihilatingMeasure(points, weights / np.abs(weights).sum(), because, exact=False)
 
     def __matmul__(self, phi: Any) -> Any:
+        from .family import FamilyPullback
         from .pullback import Pullback
 
+        if isinstance(phi, Family):
+            return FamilyPullback(self, phi)
         wrapped = as_map(phi)
         if wrapped is None:
             raise OperandError(

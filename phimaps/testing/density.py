@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Pullback
+from ..models import MLP, Additive, Polynomial, Polynomials, Pullback
+from ..models.family import FamilyPullback
+from ..models.linear import AffineFunctions
 from ..property import Property, Universal
-from ..witness import Collision
+from ..spaces import Euclidean
+from ..witness import AnnihilatingMeasure, Collision, Witness
 from .collide import collision, injective
 from .evidence import Counterexample
 from .probe import Probe, rows
@@ -18,17 +21,43 @@ __all__ = ["universal"]
 
 # How well members of F_φ must fit, on points that they have not seen, to count as dense.
 FIT = 1e-3
+# The classes that contain the affine functions.
+AFFINE = (AffineFunctions, MLP, Polynomial, Polynomials, Additive)
+# How far the sum over a measure that annihilates F may be from 0 for a fitted member.
+SEEN = 1e-6
 
 
 def universal(
-    probe: Probe, claim: Property, number: float, model: Any, witness: Collision | None
+    probe: Probe, claim: Property, number: float, model: Any, witness: Witness | None
 ) -> Counterexample | None:
     """Attack the claim that {f∘φ : f in F} is dense in C(K), or is not."""
     if claim.holds:
         return _obstacle(probe, claim, model)
-    if witness is not None:
+    if isinstance(witness, AnnihilatingMeasure):
+        return _seen(probe, claim, model, witness)
+    if isinstance(witness, Collision):
         return injective(probe, claim, number, witness)
     return _fits(probe, claim, model)
+
+
+def _seen(
+    probe: Probe, claim: Property, model: Any, measure: AnnihilatingMeasure
+) -> Counterexample | None:
+    """A member of F_φ, fitted to noise, that the measure does not annihilate."""
+    points = measure.points.reshape(-1, *probe.on.shape)
+    if not bool(probe.on.contains(points).all()):
+        return Counterexample(repr(claim), "the measure lies outside of the space", (points,))
+    rng = np.random.default_rng(probe.seed + 9)
+    features = np.concatenate([probe(points), probe.values[:40]])
+    if not np.isfinite(features).all():
+        return None
+    member = model.member(False).fit(features, rng.standard_normal(len(features)))
+    values = np.ravel(member.predict(features[: len(points)]))
+    # Rounding of members that solve a linear system is that of its condition.
+    room = SEEN * float(np.abs(measure.weights).sum()) * max(1.0, float(np.abs(values).max()))
+    error = abs(float(measure.weights @ values))
+    text = f"Σ c_i f(φ(x_i)) = {error:.3g} for a member f of F"
+    return Counterexample(repr(claim), text, tuple(points)) if error > room else None
 
 
 def _obstacle(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
@@ -39,16 +68,16 @@ def _obstacle(probe: Probe, claim: Property, model: Any) -> Counterexample | Non
             repr(claim), f"f∘φ is not continuous: φ jumps by {torn[2]:.3g}", torn[:2]
         )
     if model.finite_dimensional:
-        measure = _annihilator(probe)
+        measure = _annihilator(probe, model)
         if measure is not None:
             text = f"Σ c_i f(φ(x_i)) = 0 for every f in F, with {len(measure)} points"
             return Counterexample(repr(claim), text, tuple(measure))
     return None
 
 
-def _annihilator(probe: Probe) -> np.ndarray | None:
+def _annihilator(probe: Probe, model: Any) -> np.ndarray | None:
     """More distinct points than F_φ has dimensions: then some c ≠ 0 annihilates it."""
-    dimension = probe.values.shape[1] + 1
+    dimension = model.dimension(probe.values.shape[1])
     points = np.unique(rows(probe.points), axis=0)
     if len(points) <= dimension:
         return None
@@ -57,13 +86,15 @@ def _annihilator(probe: Probe) -> np.ndarray | None:
 
 def _fits(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
     if not probe.on.infinite:
+        if not isinstance(model, AFFINE):
+            return None
         points, index = np.unique(rows(probe.points), axis=0, return_index=True)
         design = np.concatenate([np.ones((len(points), 1)), probe.values[index]], axis=1)
         if np.isfinite(design).all() and np.linalg.matrix_rank(design) == len(points):
             text = f"affine functions of φ take all values on {len(points)} points"
             return Counterexample(repr(claim), text, certain=False)
         return None
-    if not probe.on.compact or probe.on.size > 2 or _affine_only(model):
+    if not probe.on.compact or probe.on.size > 2 or not _rich(probe, model):
         return None
     rng = np.random.default_rng(probe.seed + 8)
     points = probe.on.sample(1600, rng)
@@ -89,12 +120,16 @@ def _fits(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
     return None
 
 
-def _affine_only(model: Any) -> bool:
-    return bool(model.finite_dimensional) or getattr(model, "activation", "") == "identity"
+def _rich(probe: Probe, model: Any) -> bool:
+    """Whether F is said to be universal itself: then what networks fit its members fit as well."""
+    known = model.facts(Euclidean(probe.values.shape[1]))
+    return any(claim.name == Universal.name and claim.holds for claim, _ in known)
 
 
 def subject(phi: Any) -> tuple[Any, Any]:
     """The map and, for a pull-back, its model class."""
+    if isinstance(phi, FamilyPullback):
+        return phi.family.member, phi
     model = phi.model if isinstance(phi, Pullback) else None
     phi = phi.map if model is not None else phi
     return vars(phi).get("map_", phi), model

@@ -10,8 +10,9 @@ from typing import Any
 from ..errors import OperandError, ParameterError
 from ..kernels import Kernel
 from ..map import as_map, show
+from ..models.family import FamilyPullback
 from ..proof import Verdict
-from ..property import Property
+from ..property import Characteristic, Property, Universal
 from ..spaces import Space
 from ..witness import Witness
 from .collide import injective
@@ -83,6 +84,23 @@ def claims(verdict: Verdict) -> list[Property]:
     upper, lower = (goal, ~goal) if goal.quantity == "least" else (~goal, goal)
     made = [claim(end) for claim, end in ((upper, high), (lower, low)) if not claim.trivial(end)]
     return sorted(made, key=lambda claim: not claim.holds)
+
+
+def of_family(
+    phi: FamilyPullback, on: Space, claim: Property, random_state: int, budget: float
+) -> Counterexample | None:
+    """Attack what is claimed of affine functions of a family, by what its kernel sees.
+
+    The constants are among them: so only measures of total mass 0 count against it.
+    """
+    kernel = phi.kernel_on(on)
+    if kernel is None or claim.name != Universal.name:
+        return None
+    # Of an open kernel the claim is made whatever its numbers.
+    kernel = kernel if kernel.closed else kernel.bind(on.sample(256, random_state))
+    about_kernel = Characteristic if claim.holds else claim
+    found = attack(kernel, on, about_kernel, None, random_state, budget, None)
+    return None if found is None else replace(found, claim=repr(claim))
 
 
 def falsify(
@@ -161,6 +179,8 @@ def falsify(
             need="a phimaps space of the map's inputs",
             do="falsify(phi, goal, on=pm.Box(low, high))",
         )
+    if isinstance(phi, FamilyPullback):
+        return of_family(phi, on, claim, random_state, budget)
     if isinstance(phi, Kernel):
         return attack(phi, on, claim, witness, random_state, budget, probe)
     inner, model = subject(phi) if hasattr(phi, "facts") else (as_map(phi), None)

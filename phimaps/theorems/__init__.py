@@ -2,6 +2,7 @@
 
 from . import embedding as embedding
 from . import exhibited as exhibited
+from . import families as families
 from . import finite as finite
 from . import flat as flat
 from . import kernel_algebra as kernel_algebra
