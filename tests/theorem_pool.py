@@ -188,6 +188,16 @@ def classes():
         yield model @ f, SYMMETRIC
         yield model @ f, pm.Finite([[0.25], [1.0]])
     yield pm.models.MLP(activation="identity") @ pm.Identity(), SYMMETRIC
+    for model in (
+        pm.models.Polynomial(2), pm.models.Polynomials(), pm.models.MLP("square", width=5),
+        pm.models.RBFNetwork(), pm.models.KernelRidge("poly"), pm.models.RandomFeatureModel(6),
+        pm.models.Trees(), pm.models.KNeighbors(), pm.models.Monotone(), pm.models.LipschitzNet(),
+    ):  # fmt: skip
+        yield model @ pm.Identity(), SYMMETRIC
+        yield model @ (-0.5 * pm.Identity()), SYMMETRIC
+    for model in (pm.models.Additive(), pm.models.BoostedTrees(1), pm.models.BoostedTrees(2)):
+        yield model @ pm.Identity(), PLANE
+        yield model @ pm.Affine([[1.0], [1.0]]), PLANE
 
 
 def pool():
