@@ -178,9 +178,10 @@ class Model(BaseEstimator, ABC):
             self.task == "auto" and np.asarray(y).dtype.kind != "f"
         )
 
-    # What `decide` asks of every subject.
+    # What `decide` asks of every subject. A class is no map that could be evaluated.
     takes = None
     domain = None
+    closed = False
 
     def parts(self, on: Space) -> list[Part]:
         return []

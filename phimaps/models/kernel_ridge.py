@@ -181,7 +181,7 @@ class RBFNetwork(KernelSums):
     def member(self, classify: bool) -> Any:
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        estimator: Any = Ridge(alpha=self.alpha, fit_intercept=False)
+        estimator: Any = Ridge(alpha=self.alpha, fit_intercept=False, solver="svd")
         if classify:
             estimator = LogisticRegression(
                 C=1.0 / self.alpha, max_iter=self.max_iter, fit_intercept=False

@@ -28,7 +28,7 @@ def polynomial_member(degree: int, alpha: float, max_iter: int, classify: bool) 
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.preprocessing import PolynomialFeatures
 
-    estimator: Any = Ridge(alpha=alpha)
+    estimator: Any = Ridge(alpha=alpha, solver="svd")
     if classify:
         estimator = LogisticRegression(C=1.0 / alpha, max_iter=max_iter)
     return Behind(PolynomialFeatures(degree, include_bias=False), estimator)

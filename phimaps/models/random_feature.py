@@ -131,7 +131,7 @@ class RandomFeatureModel(Model):
     def member(self, classify: bool) -> Any:
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        estimator: Any = Ridge(alpha=self.alpha)
+        estimator: Any = Ridge(alpha=self.alpha, solver="svd")
         if classify:
             estimator = LogisticRegression(C=1.0 / self.alpha, max_iter=self.max_iter)
         return Behind(self._columns(), estimator)
