@@ -429,6 +429,20 @@ TABLE |= {
     ),
 }
 
+# Model classes.
+TABLE |= {
+    "a degree that is none": lambda: (pm.models.Polynomial(-1) @ pm.Identity()).fit(X, X[:, 0]),
+    "a penalty of 0": lambda: (pm.models.KernelRidge(alpha=0.0) @ pm.Identity()).fit(X, X[:, 0]),
+    "a step that is none": lambda: pm.models.Polynomials().ladder(0.5),
+    "an activation that no network has": lambda: pm.models.MLP("elu").check_parameters(),
+    "an activation that no random feature has": lambda: pm.decide(
+        pm.models.RandomFeatureModel(activation="tanh"), pm.Universal, on=pm.Box([0.0], [1.0])
+    ),
+    "weights for neighbours": lambda: (pm.models.KNeighbors() @ pm.Identity()).fit(
+        X, X[:, 0], sample_weight=np.ones(4)
+    ),
+}
+
 # Sketches, projections, exact features.
 TABLE |= {
     "a negative constant of a sketch": lambda: pm.TensorSketch(coef0=-1.0).fit(X),

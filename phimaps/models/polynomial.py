@@ -14,7 +14,7 @@ from ..proof import Reason, Strength
 from ..property import Universal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, sizes
+from .base import Model, Reach, count, positive, sizes
 from .members import Behind
 
 __all__ = ["Polynomial", "Polynomials"]
@@ -97,6 +97,7 @@ class Polynomial(Model):
     def check_parameters(self) -> None:
         super().check_parameters()
         count(self, "degree", 0)
+        positive(self, "alpha")
 
     def dimension(self, d: int) -> int:
         return comb(d + int(self.degree), d)
@@ -170,6 +171,7 @@ class Polynomials(Model):
     def check_parameters(self) -> None:
         super().check_parameters()
         count(self, "degree", 0)
+        positive(self, "alpha")
 
     def facts(self, on: Space) -> Iterator[Fact]:
         text = "polynomials form an algebra with 1 that separates points"
