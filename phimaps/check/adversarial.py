@@ -178,6 +178,12 @@ def _map(pulled: Any) -> Any:
 
 def _far_apart(on: Space, wanted: int, seed: int) -> np.ndarray:
     """Points of the space, each the farthest of many candidates from those before it."""
+    inside = on.inner_box()
+    if on.size == 1 and inside is not None and on.euclidean:
+        low, high = (end.ravel()[0] for end in inside.bounds())
+        if np.isfinite(high - low):
+            # On an interval the best points are known.
+            return np.linspace(low, high, wanted).reshape(-1, *on.shape)
     candidates = on.sample(max(CANDIDATES, EACH * wanted), seed)
     candidates = np.unique(candidates.reshape(len(candidates), -1), axis=0).reshape(-1, *on.shape)
     if len(candidates) < wanted:
