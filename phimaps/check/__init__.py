@@ -11,4 +11,7 @@ from .kernel import KernelError as KernelError
 from .kernel import kernel_error as kernel_error
 from .rational import Exact as Exact
 from .rational import exactly as exactly
+from .report import Report as Report
 from .separation import separation as separation
+from .targets import Target as Target
+from .universality import universality as universality
