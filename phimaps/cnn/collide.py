@@ -19,7 +19,7 @@ from .fibre import Fibre, Head, head_of
 from .fibre_point import Polyhedron, closest, closest_in_l1, kept_exactly
 from .fibre_rank import Normal, least_singular_value, narrow_order
 from .fibre_search import near_invariant
-from .unit import as_batch, closed_map
+from .unit import as_batch, closed_map, known_map
 
 __all__ = ["Lookalike", "collide", "injective_bound", "polyhedron"]
 
@@ -142,7 +142,7 @@ def collide(
     >>> look.y, look.holds
     (array([[[1., 0., 1.]]]), True)
     """
-    closed = closed_map(phi, "collide")
+    closed = known_map(phi, "collide")
     image = one_image(x, "collide")
     start = image.numpy()
     if not low < high or not (

@@ -21,7 +21,7 @@ from .fibre import Fibre, Head, Rows, head_of
 from .fibre_point import closest, kept_exactly
 from .fibre_rank import Normal, narrow_order
 from .fibre_search import preimage
-from .unit import closed_map
+from .unit import known_map
 
 __all__ = ["Inversion", "invert"]
 
@@ -110,7 +110,7 @@ def invert(
     >>> bool(np.abs(found.x - image).max() < 1e-12), found.unique
     (True, True)
     """
-    closed = closed_map(phi, "invert")
+    closed = known_map(phi, "invert")
     given = features.detach().cpu() if isinstance(features, torch.Tensor) else np.array(features)
     wanted = torch.as_tensor(given).double()
     shape = _image_shape(closed, tuple(wanted.shape), in_shape)

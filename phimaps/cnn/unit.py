@@ -10,8 +10,10 @@ import torch
 
 from ..errors import InputError, OperandError, ShapeError, UnboundError
 from ..map import FeatureMap, as_map, show
+from ..maps.network import Network
+from ..maps.translate import known_prefix
 
-__all__ = ["as_batch", "checked_unit", "closed_map", "unit_name"]
+__all__ = ["as_batch", "checked_unit", "closed_map", "known_map", "unit_name"]
 
 
 def closed_map(phi: Any, tool: str) -> FeatureMap:
@@ -46,6 +48,18 @@ def closed_map(phi: Any, tool: str) -> FeatureMap:
         )
     closed.check_parameters()
     return closed
+
+
+def known_map(phi: Any, tool: str) -> FeatureMap:
+    """The closed map, as one of this library where it is a layer of a network of known layers."""
+    closed = closed_map(phi, tool)
+    if not isinstance(closed, Network) or not isinstance(closed.layer, str):
+        return closed
+    asked = (closed.pool, closed.mean, closed.std, closed.in_shape, closed.precision)
+    place = closed.places()[0]
+    if closed.module.trained or place.call or any(value is not None for value in asked):
+        return closed
+    return known_prefix(closed.module.module, place.layer, place.stage) or closed
 
 
 def as_batch(x: Any, tool: str, first: int = 0) -> torch.Tensor:

@@ -20,7 +20,7 @@ from .pool import AvgPool2d, MaxPool2d
 from .radial import RmsNorm
 from .vector import Flatten, Identity
 
-__all__ = ["known_module"]
+__all__ = ["known_module", "known_prefix"]
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
@@ -162,8 +162,57 @@ def known_module(module: nn.Module) -> FeatureMap | None:
     >>> known_module(nn.Tanh())
     Tanh()
     """
-    hooks = ("_forward_hooks", "_forward_pre_hooks")
-    if any(getattr(module, name, None) for name in hooks) or "forward" in vars(module):
+    if _disturbed(module):
         return None
     translate = MODULES.get(type(module))
     return None if translate is None else translate(module)
+
+
+def known_prefix(module: nn.Module, layer: str, stage: str | None) -> FeatureMap | None:
+    """What a Sequential computes up to a layer, as a map of this library; None if not known.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    layer : str
+        A name as in ``named_modules()``; inside nested Sequentials too.
+    stage : {None, "pre", "post"}
+
+    Examples
+    --------
+    >>> net = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+    >>> known_prefix(net, "0", "post"), known_prefix(net, "1", "pre")
+    (Relu() @ Affine(weight=float32[3, 2], bias=float32[2]), Affine(weight=float32[3, 2], ...))
+    """
+    passed: list[nn.Module] = []
+    inside, names = module, layer.split(".")
+    for name in names:
+        if type(inside) is not nn.Sequential or _disturbed(inside):
+            return None
+        listed = list(inside.named_children())
+        place = next((i for i, (child, _) in enumerate(listed) if child == name), None)
+        # A module that stands twice is listed once.
+        if place is None or len(listed) != len(inside):
+            return None
+        passed += [child for _, child in listed[:place]]
+        after = [child for _, child in listed[place + 1 :]]
+        inside = listed[place][1]
+    rectifies = isinstance(inside, nn.ReLU)
+    if stage == "post" and not rectifies:
+        if not after or not isinstance(after[0], nn.ReLU) or isinstance(inside, nn.Sequential):
+            return None
+        passed += [inside, after[0]]
+    elif stage == "pre" and not rectifies and not isinstance(inside, nn.Conv2d | nn.Linear):
+        return None
+    elif stage != "pre" or not rectifies:
+        passed.append(inside)
+    known = [known_module(part) for part in passed]
+    if not known or len(set(map(id, passed))) < len(passed) or any(k is None for k in known):
+        return None
+    return pipe(*known)
+
+
+def _disturbed(module: nn.Module) -> bool:
+    """Whether something beside its class says what a module computes."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    return any(getattr(module, name, None) for name in hooks) or "forward" in vars(module)
