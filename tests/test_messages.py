@@ -37,6 +37,7 @@ from .message_rows import (
     text,
     unit,
 )
+from .messages_of_experiments import TABLE as EXPERIMENTS
 from .messages_of_networks import TABLE as NETWORKS
 
 TEXTS = Path(__file__).with_name("messages.txt")
@@ -502,6 +503,7 @@ TABLE |= {
 }
 
 TABLE |= NETWORKS
+TABLE |= EXPERIMENTS
 
 
 def raised(case):
