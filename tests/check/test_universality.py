@@ -1,8 +1,10 @@
 """Brackets of approximation errors: truths are kept, no word is too strong, what fails says so."""
 
+import importlib.util
 import json
 import sys
 from math import exp, log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -373,3 +375,29 @@ def test_what_is_not_installed_is_said(report, monkeypatch, missing, use):
 def test_a_class_is_never_more_than_its_facts():
     # The class of the test above claims nothing: no proof may come of it.
     assert pm.decide(Declared() @ pm.Identity(), Universal, on=LINE).holds is None
+
+
+# --- how fast errors fall -------------------------------------------------------------------------
+@pytest.fixture
+def rates(monkeypatch):
+    folder = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.syspath_prepend(folder)
+    spec = importlib.util.spec_from_file_location("rates", folder / "rates.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "rates", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "PIECES", (7, 15, 31))
+    return module
+
+
+@pytest.mark.parametrize("p", [2, 5])
+def test_errors_fall_as_the_inverse_lets_them(rates, p):
+    even, quantile = rates.rate(p, "even"), rates.rate(p, "quantile")
+    assert abs(even.slope + 1 / p) <= 0.05 / p
+    assert abs(quantile.slope + 1) <= 0.05
+    # In the middle piece f∘φ is odd but for a constant: |x| is missed by half its greatest value.
+    assert even.errors[0] == pytest.approx((1 / 7) ** (1 / p) / 2, rel=1e-6)
+
+
+def test_another_slope_is_seen(rates):
+    assert not rates.Rate(2, "even", rates.rate(3, "even").errors).right
