@@ -51,6 +51,7 @@ from .maps.column import col as col
 from .maps.columns import Columns as Columns
 from .maps.contrast import NormalizedConv2d as NormalizedConv2d
 from .maps.conv import Conv2d as Conv2d
+from .maps.coupling import Coupling as Coupling
 from .maps.empirical_kernel import EmpiricalKernelMap as EmpiricalKernelMap
 from .maps.explicit_polynomial import ExplicitPolynomial as ExplicitPolynomial
 from .maps.filters import PatchPCAConv2d as PatchPCAConv2d
@@ -68,7 +69,9 @@ from .maps.functions import Shift as Shift
 from .maps.jumps import Hardshrink as Hardshrink
 from .maps.jumps import Step as Step
 from .maps.kernel_features import KernelFeatures as KernelFeatures
+from .maps.lift import Lift as Lift
 from .maps.maclaurin import RandomMaclaurin as RandomMaclaurin
+from .maps.monotone_residual import MonotoneResidual as MonotoneResidual
 from .maps.network import Network as Network
 from .maps.network import from_torch as from_torch
 from .maps.normalization import LayerNorm as LayerNorm
@@ -113,6 +116,7 @@ from .maps.random_fourier import RandomFourier as RandomFourier
 from .maps.random_ntk import Gated as Gated
 from .maps.random_ntk import RandomNtk as RandomNtk
 from .maps.random_relu import RandomRelu as RandomRelu
+from .maps.reconfiguration import ReconfigurationUnit as ReconfigurationUnit
 from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort
 from .maps.sparse_linear import SignedHadamard as SignedHadamard
@@ -122,8 +126,12 @@ from .maps.structured import HadamardFourier as HadamardFourier
 from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts
 from .maps.tensor_sketch import TensorSketch as TensorSketch
+from .maps.trained import CouplingNetwork as CouplingNetwork
+from .maps.trained import CReluNetwork as CReluNetwork
+from .maps.trained import ReconfigurationNetwork as ReconfigurationNetwork
 from .maps.triangle import Distances2d as Distances2d
 from .maps.triangle import Triangle as Triangle
+from .maps.twist import Twist as Twist
 from .maps.unit import UnitNorm as UnitNorm
 from .maps.vector import Flatten as Flatten
 from .maps.vector import Identity as Identity

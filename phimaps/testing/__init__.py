@@ -3,6 +3,7 @@
 from . import fitted as fitted
 from . import frequencies as frequencies
 from . import kernel_entries as kernel_entries
+from . import learned as learned
 from . import patches as patches
 from . import random_layers as random_layers
 from . import sketched as sketched
