@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -12,12 +14,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import ClassifierTags, RegressorTags
 
 from ..errors import OperandError, ParameterError, show
+from ..kernels.configurations import collinear
 from ..map import Family, Part, as_map
 from ..map.term import Fact
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
 
-__all__ = ["Model", "Reach", "count", "positive", "sizes", "spread", "typed"]
+__all__ = ["Model", "Reach", "count", "line", "positive", "sizes", "spread", "typed"]
 
 # Null vectors of more functions than this take longer than anyone waits.
 WIDEST = 2000
@@ -245,6 +248,24 @@ def spread(on: Space, n: int, random_state: int = 0) -> np.ndarray | None:
         return None
     # Evenly from the sorted ones: neighbours would make the weights large.
     return rows[np.linspace(0, len(rows) - 1, n).round().astype(int)].reshape(n, *on.shape)
+
+
+def line(on: Space, n: int) -> np.ndarray | None:
+    """n equally spaced points of a space on a line along an axis, exactly, in rising order."""
+    try:
+        points = collinear(on, n)
+    except OverflowError:
+        # Far from 0 the numbers are too far apart.
+        return None
+    if points is None:
+        return None
+    rows = points.reshape(n, -1)
+    moving = np.flatnonzero((rows != rows[0]).any(axis=0))
+    if len(moving) != 1:
+        return None
+    places = [Fraction(t) for t in rows[:, moving[0]].tolist()]
+    steps = {b - a for a, b in pairwise(places)}
+    return points if len(steps) == 1 and min(steps) > 0 else None
 
 
 def typed(tags: Any, task: str) -> Any:

@@ -9,11 +9,10 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ..kernels.configurations import collinear
 from ..map.term import Fact
 from ..property import Universal
 from ..spaces import Space
-from .base import Model, Reach, count, positive, sizes
+from .base import Model, Reach, count, line, positive, sizes
 from .members import Coded
 
 __all__ = ["Monotone", "MonotoneTrees"]
@@ -83,7 +82,7 @@ class Monotone(Model):
         """Two points x <= y, x ≠ y, of shape (2, *on.shape), or None if none are found."""
         members = on.enumerate()
         if members is None:
-            return collinear(on, 2)
+            return line(on, 2)
         if len(members) <= FEW:
             for x, y in permutations(members, 2):
                 if (x <= y).all():

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ..kernels.configurations import collinear
 from ..map.term import Fact
 from ..proof import Reason, Strength
 from ..property import Universal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, positive, sizes
+from .base import Model, Reach, count, line, positive, sizes
 from .members import Behind
 
 __all__ = ["Polynomial", "Polynomials"]
@@ -38,12 +37,14 @@ def monomials(degree: int, Z: Any) -> np.ndarray:
     """All monomials up to a degree, the constant first, at points of shape (n, d)."""
     from sklearn.preprocessing import PolynomialFeatures
 
-    return np.asarray(PolynomialFeatures(degree).fit_transform(np.asarray(Z, dtype=np.float64)))
+    points = np.asarray(Z, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(PolynomialFeatures(degree).fit_transform(points))
 
 
 def differences(on: Space, degree: int) -> AnnihilatingMeasure | None:
     """The difference of order p + 1 on a line, which annihilates polynomials of degree p."""
-    if degree + 1 > HIGHEST or (points := collinear(on, degree + 2)) is None:
+    if degree + 1 > HIGHEST or (points := line(on, degree + 2)) is None:
         return None
     order = degree + 1
     weights = np.array([float((-1) ** i * comb(order, i)) for i in range(order + 1)])

@@ -234,6 +234,18 @@ def test_fitted_members_are_annihilated_up_to_rounding(model, on):
         assert abs(measure.weights @ values) <= room
 
 
+def test_far_from_0_no_measure_is_made_of_points_that_round_to_one():
+    for low in (0.0, 1e14, 2.0**60, 1e25, -1e300):
+        on = pm.Box([low], [low + 2.0 + abs(low) / 2**50])
+        for model in (Polynomial(3), MLP("square")):
+            assert pm.decide(model @ pm.Identity(), pm.Universal, on=on).holds is False
+            measure = model.annihilator(on)
+            if measure is not None:
+                assert len(np.unique(measure.points)) == len(measure.points)
+        pair = Monotone().comparable(on)
+        assert pair is None or pair[0, 0] < pair[1, 0]
+
+
 def test_features_span_the_class_and_their_measure_is_seen_by_no_column():
     for model, on in ((Linear(), CUBE), (Polynomial(3), SQUARE), (RandomFeatureModel(9), LINE)):
         columns = model.features(on.sample(50, 0))
