@@ -122,6 +122,14 @@ PROMISED = {
         r"sees 10 x 10 pixels",
         r"the page, 0\.[3-6] MB in one file: .*phimaps-explorer\.html",
     ],
+    "15_learned_maps.py": [
+        r"digits: 9[34]\.\d% linear, 9(7\.[5-9]|[89]\.\d)% behind the CReLU chain",
+        r"injective: proved, distances shrink to 0\.[78]\d\n",
+        r"images are recovered up to \de-1[3-6]",
+        r"spirals: 6\d\.\d% linear, (99|100)\.\d% behind the CReLU chain",
+        r"behind a homeomorphism of the plane: 0\.500\n",
+        r"behind a lift and a coupling: 0\.0\d\d\n",
+    ],
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import cos, pi
 from typing import Any, final
@@ -108,6 +109,17 @@ def _missing(values: np.ndarray) -> bool:
     return values.dtype.kind == "O" and any(v is None or v != v for v in values)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in one order whatever the number of cores; batches are too small to share out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def trained(
     owner: Any,
     x: torch.Tensor,
@@ -137,7 +149,7 @@ def trained(
         When training diverges.
     """
     # The caller may have turned gradients off.
-    with torch.inference_mode(False), torch.enable_grad():
+    with _one_thread(), torch.inference_mode(False), torch.enable_grad():
         x = x.clone()
         values = torch.from_numpy(wanted.values).to(x.device)
         arrays = [torch.tensor(a, device=x.device, requires_grad=True) for a in start]
