@@ -286,7 +286,8 @@ class Report:
             axis.plot(places, row.identity, "s--", color="#8a8d92", label="identity")
             if row.lower > 0:
                 axis.axhline(row.lower, color="#a12c1c", label="no less than")
-            axis.set_yscale("log")
+            if any(0 < v < float("inf") for v in (*row.errors, *row.identity, row.lower)):
+                axis.set_yscale("log")
             axis.set_xticks(list(places), row.capacities, fontsize=7)
             axis.set_title(row.target, fontsize=8)
         for axis in axes[len(self.rows) :]:

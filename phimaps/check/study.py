@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf, isfinite
 from typing import Any, final
 
@@ -51,6 +52,8 @@ TRAINING, FINER, FRESH = 400, 3, 1000
 NET_DIMENSION = 3
 # An adversary takes the null vector of a matrix of this side at most; a wide one has few corners.
 ADVERSARY, CORNERS = 200, 6
+# Of more features a measure may still be found, if no target is built on it.
+WITNESSED = 1000
 # Functions of a class leave no more of a measure that annihilates it than this part of their size.
 LEFT = 1e-6
 
@@ -85,11 +88,15 @@ class Study:
     def __init__(self, model: Any, phi: Any, on: Space, clock: Clock, seed: int):
         self.model, self.phi, self.on, self.clock, self.seed = model, phi, on, clock, seed
         self.notes: list[str] = []
+        # Whether the budget ended before the targets, or the search for pairs, did.
+        self.cut = False
+        self.spare: AnnihilatingMeasure | None = None
         self.merged: list[Merged] = []
         self.training = self.net = on.sample(TRAINING, seed)
         self.features(self.training)
         if clock.over:
             self.notes.append("the budget was used up before merged pairs were sought")
+            self.cut = True
         else:
             self.merged = pairs_of(phi, on, seed)
         self.extra = [p for m in self.merged for p in (m.pair.x, m.pair.y)]
@@ -122,8 +129,10 @@ class Study:
             result.append(Target(name, cone(self.on, point), 1.0))
         if isinstance(self.model, AffineFunctions) and self.on.infinite and not self.clock.over:
             width = int(np.prod(self.phi.out_shape(self.on.shape)))
-            if width <= ADVERSARY:
+            if width <= WITNESSED:
                 worst = adversary(self.phi, self.on, self.seed)
+                self.spare = worst.measure
+            if width <= ADVERSARY:
                 self.extra.extend(worst.measure.points)
                 result.append(Target("the worst of slope 1", worst, 1.0))
             else:
@@ -143,6 +152,7 @@ class Study:
             if self.clock.over:
                 left = len(goals) - len(result)
                 self.notes.append(f"the budget was used up: {left} targets were left out")
+                self.cut = True
                 break
             values, finer = g(self.training), g(self.net)
             bounds = [
@@ -157,7 +167,15 @@ class Study:
             below = max((b for b in bounds if b is not None), key=lambda b: b.value, default=None)
             pairs: list[Any] = []
             spread = float(finer.max() - finer.min()) / 2
+            if self.dense or basis is not None:
+                # Both hold the constants, and functions chosen on few points may be worse.
+                best = float(values.max() + values.min()) / 2
+                pairs.append(("constant", *[Reached(partial(_constant, best))] * 2))
             for name in self._capacities(basis):
+                if self.clock.over and pairs:
+                    self.notes.append("the budget was used up: larger spans were left out")
+                    self.cut = True
+                    break
                 # A larger span holds the smaller one's functions: what is near enough stays.
                 done = pairs and pairs[-1][2].error(beside.net, finer) <= SMALL * spread
                 other = pairs[-1][2] if done else self._reached(beside, name, values)
@@ -252,6 +270,10 @@ class Study:
             size = _positive(float(finer.max() - finer.min()) / 2)
             eps = max(eps, f.error(features, g(points)) / size)
         return eps, FRESH
+
+
+def _constant(value: float, features: np.ndarray) -> np.ndarray:
+    return np.full(len(features), value)
 
 
 def _flat(points: np.ndarray) -> np.ndarray:

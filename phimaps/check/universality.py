@@ -167,14 +167,14 @@ def _verdict(
         # What shows in floating point alone refutes nothing; here a proof says that it is there.
         shown = [r.below for r in rows if r.below is not None and r.lower > LEFT * size_of(r)]
         worst = max(shown, key=lambda b: b.value, default=None)
-        witness = decision.witness or merged or (worst.witness if worst is not None else None)
+        measured = worst.witness if worst is not None else study.spare
+        witness = decision.witness or merged or measured
         return witness, "refuted (witness)" if witness is not None else "refuted (by theorem)"
     if merged is not None:
         return merged, "refuted (witness)"
     if not rows:
         study.notes.append("nothing was measured within the budget: there is nothing to say")
-    cut = any("budget" in text for text in study.notes)
-    if rows and eps <= tolerance and not cut:
+    if rows and eps <= tolerance and not study.cut:
         return None, f"consistent at resolution {eps:.2g} on {study.on!r}"
     if rows and not isfinite(eps):
         study.notes.append("of some target no finite error was reached")
