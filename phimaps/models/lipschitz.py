@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array
 
 from ..map.term import Fact
 from ..property import Universal
@@ -114,7 +115,7 @@ class Envelopes(BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Compute t from all pairs of rows."""
         self.rows_ = np.array(X, dtype=np.float64)
-        self.values_ = np.array(y, dtype=np.float64)
+        self.values_ = check_array(y, ensure_2d=False, dtype=np.float64, copy=True, input_name="y")
         worst = 0.0
         for part in self._pieces(len(self.rows_)):
             jumps = np.abs(self.values_[part, None] - self.values_)

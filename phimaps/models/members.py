@@ -6,6 +6,7 @@ from typing import Any, Self, final
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
 __all__ = ["Behind", "Coded"]
@@ -65,6 +66,7 @@ class Coded(BaseEstimator):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit a regressor for each class, or one for two of them."""
+        check_classification_targets(y)
         self.classes_, place = np.unique(y, return_inverse=True)
         given = (
             {}

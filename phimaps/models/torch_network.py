@@ -9,6 +9,8 @@ from typing import Any, Self, final
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array
 
 from ..drawn import generator
 
@@ -70,10 +72,11 @@ class TorchNetwork(BaseEstimator):
         rows = torch.from_numpy(np.array(X, dtype=np.float64))
         self.shift_, self.scale_ = 0.0, 1.0
         if self.classify:
+            check_classification_targets(y)
             self.classes_, place = np.unique(y, return_inverse=True)
             target, outputs = torch.from_numpy(place.astype(np.int64)), len(self.classes_)
         else:
-            values = np.array(y, dtype=np.float64)
+            values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
             self.shift_, self.scale_ = float(values.mean()), float(values.std()) or 1.0
             target, outputs = torch.from_numpy((values - self.shift_) / self.scale_), 1
         given = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight)

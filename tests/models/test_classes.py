@@ -90,6 +90,17 @@ def test_every_class_is_written_so_that_it_evaluates_back(model):
 
 
 @pytest.mark.parametrize("model", CLASSES, ids=repr)
+def test_targets_that_are_none_are_refused(model):
+    X, y = rows(12, 2), np.arange(12.0)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            (model @ pm.Identity()).fit(X, np.where(y == 3, bad, y))
+    labels = clone(model).set_params(task="classification")
+    with pytest.raises(ValueError, match=r"Unknown label type|need: labels"):
+        (labels @ pm.Identity()).fit(X, y + 0.5)
+
+
+@pytest.mark.parametrize("model", CLASSES, ids=repr)
 def test_weights_of_rows_count_or_are_refused(model):
     X = np.array([[0.0], [0.5], [1.0]] * 8)
     y = np.array([0.0, 0.0, 1.0] * 8) + np.arange(24) / 100
@@ -389,7 +400,7 @@ def test_constant_columns_do_not_disturb_additive_members():
 
 
 def test_fitting_leaves_data_and_models_alone():
-    X = rows(30, 2)
+    X = rows(12, 2)
     y = X[:, 0].copy()
     X.setflags(write=False)
     y.setflags(write=False)
