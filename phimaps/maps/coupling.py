@@ -14,8 +14,8 @@ from ..interval import affine_range, multiply, singular_values, widen
 from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import Continuous, Homeomorphism, Injective, Lipschitz, LowerLipschitz, Smooth
-from ..spaces import Box, Image, Space
-from .invertible import Invertible, check_width, shear_constants
+from ..spaces import Image, Space
+from .invertible import Invertible, check_width, enclosing, shear_constants
 
 __all__ = ["Coupling"]
 
@@ -101,10 +101,11 @@ class Coupling(Invertible):
         base, top = affine_range(low[:m], high[:m], weight, bias)
         hidden = widen(np.tanh(base), False), widen(np.tanh(top), True)
         moved = affine_range(hidden[0], hidden[1], out, np.zeros(out.shape[1]))
-        outer = Box(
-            np.concatenate([low[:m], widen(low[m:] + moved[0], False)]),
-            np.concatenate([high[:m], widen(high[m:] + moved[1], True)]),
-        )
+        with np.errstate(over="ignore"):
+            outer = enclosing(
+                np.concatenate([low[:m], widen(low[m:] + moved[0], False)]),
+                np.concatenate([high[:m], widen(high[m:] + moved[1], True)]),
+            )
         box = on.inner_box()
         whole = box is not None and bool(np.isinf(box.low).all() and np.isinf(box.high).all())
         return Image(outer, box if whole else None)

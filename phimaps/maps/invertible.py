@@ -12,8 +12,9 @@ import torch
 from ..errors import InputError, ShapeError, show
 from ..interval import ULPS, widen
 from ..map import FeatureMap
+from ..spaces import Box
 
-__all__ = ["Invertible", "check_width", "checked_rows", "shear_constants"]
+__all__ = ["Invertible", "check_width", "checked_rows", "enclosing", "shear_constants"]
 
 
 class Invertible(FeatureMap):
@@ -111,6 +112,17 @@ def shear_constants(size: float) -> tuple[float, float]:
     if size == 0:
         return 1.0, 1.0
     greatest = (hypot(2.0, size) + size) / 2
-    return float(widen(np.array(1 / greatest), False, ULPS)), float(
-        widen(np.array(greatest), True, ULPS)
-    )
+    least = max(0.0, float(widen(np.array(1 / greatest), False, ULPS)))
+    return least, float(widen(np.array(greatest), True, ULPS))
+
+
+def enclosing(low: np.ndarray, high: np.ndarray) -> Box:
+    """The box between computed bounds, where what overflowed is not taken to be infinite.
+
+    Examples
+    --------
+    >>> bool(enclosing(np.array([np.inf]), np.array([np.inf])).low[0] < np.inf)
+    True
+    """
+    most = float(np.finfo(np.float64).max)
+    return Box(np.minimum(low, most), np.maximum(high, -most))

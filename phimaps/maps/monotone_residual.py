@@ -15,7 +15,7 @@ from ..map import Fact, FeatureMap
 from ..property import Continuous, Injective, Lipschitz, LowerLipschitz, Smooth
 from ..spaces import Box, Image, Space
 from .affine import Standardize
-from .invertible import Invertible, check_width
+from .invertible import Invertible, check_width, enclosing
 
 __all__ = ["MonotoneResidual"]
 
@@ -99,10 +99,17 @@ class MonotoneResidual(Invertible):
             # The sum has one sign only, so no digits cancel.
             return widen(a, not outward), widen(b, outward)
 
-        outer = Box(*ends(*on.bounds(), outward=True))
+        outer = enclosing(*ends(*on.bounds(), outward=True))
         if box is None:
             return Image(outer)
-        low, high = ends(box.low, box.high, outward=False)
+        # What overflows is finite, and nothing beyond it is reached.
+        most = float(np.finfo(np.float64).max)
+        low, high = (
+            np.where(np.isfinite(given), np.clip(found, -most, most), found)
+            for given, found in zip(
+                (box.low, box.high), ends(box.low, box.high, outward=False), strict=True
+            )
+        )
         return Image(outer, Box(low, high) if (low < high).all() else None)
 
     def facts(self, on: Space) -> Iterator[Fact]:

@@ -15,7 +15,7 @@ from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import Continuous, Homeomorphism, Injective, Lipschitz, LowerLipschitz, Smooth
 from ..spaces import Box, Image, Space
-from .invertible import Invertible, check_width, shear_constants
+from .invertible import Invertible, check_width, enclosing, shear_constants
 
 __all__ = ["Twist", "check_twist", "skew", "turned"]
 
@@ -178,14 +178,16 @@ class Twist(Invertible):
         # |T(x) - c| = |x - c|, and |T(x) - x| <= |x - c| |S| <= Σ |A_k| w_k e^(-1/2).
         reach = on.reach(centre)
         step = float(self.norms() @ self.array("widths")) * 0.6066 * (1 + 1e-12)
-        outer = Box(
-            np.maximum(widen(centre - reach, False), widen(low - step, False)),
-            np.minimum(widen(centre + reach, True), widen(high + step, True)),
-        )
+        with np.errstate(over="ignore"):
+            outer = enclosing(
+                np.maximum(widen(centre - reach, False), widen(low - step, False)),
+                np.minimum(widen(centre + reach, True), widen(high + step, True)),
+            )
         box = on.inner_box()
         if box is None:
             return Image(outer)
-        radius = float(np.minimum(centre - box.low, box.high - centre).min())
+        with np.errstate(over="ignore"):
+            radius = float(np.minimum(centre - box.low, box.high - centre).min())
         if isinf(radius) and radius > 0:
             return Image(outer, box)
         # The ball in the box is mapped onto itself; the cube in the ball is reached.
