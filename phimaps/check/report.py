@@ -14,7 +14,8 @@ from .below import Bound
 
 __all__ = ["Report", "Row"]
 
-SHOWN = 4
+# Figures in a row; what part of a constant's error is drawn as 0.
+SHOWN, FLOOR = 4, 1e-4
 
 
 @final
@@ -286,8 +287,11 @@ class Report:
             axis.plot(places, row.identity, "s--", color="#8a8d92", label="identity")
             if row.lower > 0:
                 axis.axhline(row.lower, color="#a12c1c", label="no less than")
-            if any(0 < v < float("inf") for v in (*row.errors, *row.identity, row.lower)):
+            shown = [v for v in (*row.errors, *row.identity, row.lower) if 0 < v < float("inf")]
+            if shown:
                 axis.set_yscale("log")
+                # Below a part of a constant's error there is rounding, which would take the room.
+                axis.set_ylim(bottom=max(min(shown) / 2, FLOOR * row.size))
             axis.set_xticks(list(places), row.capacities, fontsize=7)
             axis.set_title(row.target, fontsize=8)
         for axis in axes[len(self.rows) :]:

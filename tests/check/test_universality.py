@@ -274,6 +274,8 @@ def test_a_model_that_diverges_gives_no_verdict(value):
     assert report.verdict == "inconclusive"
     assert report.upper == np.inf
     assert any("diverged" in text or "failed" in text for text in report.notes)
+    assert "inf" in str(report)
+    assert report.plot().axes[0].get_title() == "ramp"
 
 
 def test_a_poor_fit_refutes_nothing():
