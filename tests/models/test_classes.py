@@ -37,7 +37,7 @@ CLASSES = [
     Linear(),
     Ridge(),
     MLP(width=8, max_iter=2000),
-    MLP("gelu", width=8),
+    MLP("gelu", width=8, max_iter=100),
     MLP("square", width=4, depth=2),
     Polynomial(3),
     Polynomials(),
@@ -48,7 +48,7 @@ CLASSES = [
     BoostedTrees(2, n_estimators=20),
     KNeighbors(3),
     Additive(),
-    Monotone(n_estimators=20),
+    Monotone(8, learning_rate=0.3),
     LipschitzNet(3.0),
 ]
 
@@ -370,12 +370,12 @@ def test_lipschitz_members_have_the_least_greatest_error():
 
 def test_monotone_members_do_not_decrease_and_miss_what_does():
     X = rows(200, 2)
-    fitted = (Monotone() @ pm.Identity()).fit(X, X[:, 0] ** 3 - X[:, 1])
+    fitted = (Monotone(15) @ pm.Identity()).fit(X, X[:, 0] ** 3 - X[:, 1])
     low = rows(300, 2, 1)
     high = low + np.abs(rows(300, 2, 2))
     assert (fitted.predict(low) <= fitted.predict(high)).all()
     x, y = Monotone().comparable(LINE)
-    falling = (Monotone(min_samples_leaf=1) @ pm.Identity()).fit([x, y] * 10, [1.0, -1.0] * 10)
+    falling = (Monotone(5, min_samples_leaf=1) @ pm.Identity()).fit([x, y] * 10, [1.0, -1.0] * 10)
     assert np.abs(falling.predict([x, y]) - [1.0, -1.0]).max() >= 1.0
 
 
