@@ -183,7 +183,7 @@ class Study:
                 row = self._row(g, below, pairs, behind, beside, finer)
                 if row.errors[-1] <= max(NEAR * row.lower, SMALL * row.size):
                     break
-            result.append(row)
+            result.append(self._row(g, below, pairs, behind, beside, finer))
             tried.append((g, below, pairs, values, finer))
         if self.dense and not linear:
             order = sorted(range(len(result)), key=lambda i: -result[i].upper / size_of(result[i]))

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 import phimaps as pm
 from phimaps.check.below import Bound, from_slope, from_span
-from phimaps.check.study import Study
+from phimaps.check.study import Clock, Study
 from phimaps.errors import (
     ContradictionError,
     DependencyError,
@@ -329,7 +329,7 @@ def test_features_that_are_not_finite_are_refused():
         pm.check.universality(MLP @ phi, on=LINE, targets=ramp)
 
 
-def test_a_budget_too_small_gives_no_verdict():
+def test_a_budget_too_small_gives_no_verdict(monkeypatch):
     phi = pm.from_function(torch.sinh)
     report = pm.check.universality(MLP @ phi, on=LINE, budget=1e-9)
     assert report.verdict == "inconclusive"
@@ -337,6 +337,18 @@ def test_a_budget_too_small_gives_no_verdict():
     assert "nothing was measured within the budget" in str(report)
     assert report.to_frame().empty
     assert "inconclusive" in report.to_html()
+    # At any moment that the budget may end, what was measured is told.
+    for moment in (1, 2, 3, 4):
+        ticks = iter(range(1000))
+        monkeypatch.setattr(Clock, "over", property(lambda _, t=ticks, m=moment: next(t) >= m))
+        some = pm.check.universality(MLP @ phi, on=LINE, targets=[ramp, bend])
+        assert some.verdict == "inconclusive"
+        assert "the budget was used up" in str(some)
+    ticks = iter(range(1000))
+    monkeypatch.setattr(Clock, "over", property(lambda _: next(ticks) >= 2))
+    affine = pm.check.universality(pm.models.Linear() @ phi, on=LINE, targets=ramp)
+    assert affine.rows[0].capacities == ("constant",)
+    monkeypatch.undo()
     # What is proved without measuring stays proved.
     assert pm.check.universality(MLP @ pm.Power(3), on=LINE, budget=1e-9).verdict == "proved"
 
