@@ -88,7 +88,7 @@ class Estimator(TransformerMixin, Parametric, ABC):
             The data; finite. Or a data set or loader of torch, with or without labels: a closed map
             reads its first batch, an open one gathers all of it.
         y : array-like, optional
-            Ignored, except by maps that wrap a supervised transformer.
+            Ignored, except by maps that are trained, or that wrap a supervised transformer.
 
         Returns
         -------
