@@ -57,8 +57,16 @@ class Adversary:
 
     @property
     def bound(self) -> float:
-        """δ/2 up to rounding: no function of the span is nearer to g in the sup norm."""
+        """δ/2 up to rounding: no function of the span is nearer to g, were the residual 0."""
         return float(self.measure.weights @ self.values)
+
+    def at_least(self, weight_sum: float) -> float:
+        """A distance to g that no w·φ + b with |b| + Σ|w_j| <= `weight_sum` falls below.
+
+        Features that are dependent up to rounding, such as many waves on an interval, come nearer
+        only with weights so large that the residual counts.
+        """
+        return max(0.0, (self.bound - weight_sum * self.residual) * (1 - 1e-12))
 
     def __call__(self, x: Any) -> np.ndarray:
         """g(x) = min_i (g(x_i) + d(x, x_i)), McShane's extension.

@@ -212,7 +212,8 @@ def _reached(value: _Values, on: Space, seed: int) -> list[str]:
     """How finely the search looked, in words."""
     points = on.sample(2000, seed)
     features = value(points)
-    features = features[np.isfinite(features).all(axis=1)]
+    finite = np.isfinite(features).all(axis=1)
+    points, features = points[finite], features[finite]
     if len(features) < 2:
         return ["a map with finite values on the space"]
     far = [on.distance(points[:-k], points[k:]) for k in (1, 7, 41)]

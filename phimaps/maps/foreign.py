@@ -111,11 +111,21 @@ class Transformer(FeatureMap):
                 need="steps that are differentiable torch functions",
                 do="detach the input, or use a map of this library in its place",
             )
-        with sklearn.config_context(transform_output="default"):
-            value = self.estimator.transform(x.detach().cpu().numpy())
-        value = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
-        value = np.array(value, dtype=np.float64 if x.dtype == torch.float64 else np.float32)
+        rows = x.detach().cpu().numpy()
+        lost = ~np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
+        if not lost.any() or get_tags(self.estimator).input_tags.allow_nan:
+            return torch.from_numpy(self._transformed(rows)).to(x)
+        # What overflowed on the way is no number here either, as in every other map; the estimator
+        # would refuse the rows that did not as well.
+        value = self._transformed(np.where(lost.reshape(-1, *[1] * (rows.ndim - 1)), 0, rows))
+        value[lost] = np.nan
         return torch.from_numpy(value).to(x)
+
+    def _transformed(self, rows: np.ndarray) -> np.ndarray:
+        with sklearn.config_context(transform_output="default"):
+            value = self.estimator.transform(rows)
+        value = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
+        return np.array(value, dtype=np.float64 if rows.dtype == np.float64 else np.float32)
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         fitted = self.estimator.estimator

@@ -35,6 +35,8 @@ def test_no_affine_function_comes_nearer(phi, on, seed):
     best = pm.check.chebyshev(features, found(points))
     assert best.error >= found.bound - 1e-9
     assert found.bound == pytest.approx(found.spacing / 2, rel=1e-12)
+    assert best.error >= found.at_least(np.abs(best.weights).sum())
+    assert found.at_least(0.0) == pytest.approx(found.bound)
     assert found.measure.verify(lambda x: 1 + phi(x).flatten(1) @ phi(x).flatten(1).T)
 
 

@@ -87,3 +87,12 @@ def test_what_cannot_be_asked():
         pm.check.separation(pm.Abs(), on=pm.Euclidean(1))
     with pytest.raises(UnboundError, match="not fitted yet"):
         pm.check.separation(pm.RandomFourier(), on=LINE)
+
+
+def test_points_without_values_are_left_out():
+    def half(x):
+        return torch.where(x > 0, x, torch.nan)
+
+    verdict = pm.check.separation(pm.from_function(half), on=LINE)
+    assert verdict.holds is None
+    assert "float64 then tells points" in str(verdict)

@@ -324,3 +324,21 @@ def test_a_function_that_loses_rows_is_refused():
 def test_what_is_not_of_the_kind_is_refused(make):
     with pytest.raises(OperandError, match=f"{make.__name__} takes a"):
         make(3)
+
+
+def test_rows_that_overflowed_before_a_transformer_are_lost_alone():
+    from sklearn.impute import KNNImputer
+    from sklearn.preprocessing import FunctionTransformer
+
+    step = FunctionTransformer(np.sinc, validate=True).fit(X)
+    phi = pm.from_sklearn(step) @ pm.Exp()
+    assert isinstance(phi.maps[-1], pm.Transformer)
+    rows = torch.from_numpy(np.vstack([X, np.full((1, X.shape[1]), 1e4)]))
+    value = phi(rows)
+    assert value[-1].isnan().all()
+    torch.testing.assert_close(value[:-1], rows[:-1].exp().sinc())
+    # What an estimator makes of NaN itself is left to it.
+    filled = pm.from_sklearn(KNNImputer().fit(X))
+    holes = torch.from_numpy(X.copy())
+    holes[0, 0] = torch.nan
+    assert filled.forward(holes).isfinite().all()

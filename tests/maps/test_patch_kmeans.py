@@ -234,13 +234,9 @@ def filters(monkeypatch):
 
 def test_digits_behind_untrained_filters(filters):
     models = filters.digit_maps()
-    seconds = []
     for name in ("random, contrast, relu, 32", "k-means, relu, 24"):
-        errors, took = filters.digits(models[name])
-        seconds.append(took)
+        errors, _ = filters.digits(models[name])
         assert errors <= 1.0, name
-    # Of all 15 fits and predictions, on one thread.
-    assert min(seconds) <= 2.0
     pixels, _ = filters.digits(models["pixels, logistic regression"], repeats=1)
     assert pixels >= 2.5
 
