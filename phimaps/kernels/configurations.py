@@ -36,7 +36,9 @@ def opposite(on: Space) -> np.ndarray | None:
 def multiple(on: Space) -> tuple[np.ndarray, float] | None:
     """Two points x ≠ 0 and tx, t ≠ 1 positive, of shape (2, *on.shape), and t."""
     for t in RATIOS:
-        pairs = [np.stack([x, t * x]) for x in _some(on) if x.any()]
+        with np.errstate(over="ignore"):
+            # What overflows is no point, and is left out below.
+            pairs = [np.stack([x, t * x]) for x in _some(on) if x.any()]
         found = _first(on, [p for p in pairs if np.array_equal(p[1] / t, p[0])])
         if found is not None:
             return found, t
@@ -111,11 +113,16 @@ def collinear(on: Space, n: int) -> np.ndarray | None:
     low, high, point = box if isinstance(box, tuple) else (box.low, box.high, _low(box))
     low = np.where(np.isfinite(low), low, np.minimum(high, 1.0) - 1.0)
     high = np.where(np.isfinite(high), high, low + n + 1.0)
-    axis = int(np.argmax(high - low))
-    first, width = float(np.ravel(low)[axis]), float(np.ravel(high - low)[axis])
+    with np.errstate(over="ignore"):
+        sides = np.ravel(high - low)
+    axis = int(np.argmax(sides))
+    first, width = float(np.ravel(low)[axis]), float(sides[axis])
     if not width > 0:
         return None
     step = 2.0 ** floor(np.log2(min(width / (n + 1), 1.0)))
+    if abs(first) / step > 2.0**52 - n:
+        # So far out neighbouring multiples of the step are one number.
+        return None
     points = np.tile(np.asarray(point, dtype=np.float64), (n, *[1] * len(on.shape)))
     points.reshape(n, -1)[:, axis] = step * (ceil(first / step) + np.arange(n))
     return _first(on, [points])
@@ -171,7 +178,7 @@ def _some(on: Space) -> list[np.ndarray]:
     box = on.inner_box()
     if box is not None:
         low, high = _low(box), _high(box)
-        found += [_short(low / 2 + high / 2), low, high, _short(low + (high - low) / 4)]
+        found += [_short(low / 2 + high / 2), low, high, _short(0.75 * low + 0.25 * high)]
         found += [np.where(np.arange(on.size).reshape(on.shape) == 0, high, 0.0)]
     return found + list(on.sample(64, 0))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import phimaps as pm
-from phimaps.kernels.configurations import period
+from phimaps.kernels.configurations import collinear, period
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,21 @@ def test_the_points_are_whole_periods_apart(on, length):
 )
 def test_a_rounded_pair_is_none(on, length):
     assert period(on, np.array([length])) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(1e300, 1.1e300), (1e18, 1e18 + 1024), (-1e308, 1e308), (1e15, 1e15 + 10), (0.0, 1.0)],
+)
+def test_points_on_a_line_are_equally_spaced_or_none(low, high):
+    on = pm.Box([low], [high])
+    found = collinear(on, 4)
+    if found is not None:
+        steps = np.diff(found.ravel())
+        assert (steps == steps[0]).all()
+        assert steps[0] > 0
+        assert on.contains(found).all()
+    assert (found is None) == (low >= 1e18 or low < -1e300)
+    # No polynomial is universal, wherever the box.
+    kernel = pm.kernels.PolynomialKernel(2, gamma=1.0, coef0=1.0)
+    assert pm.decide(kernel, pm.Universal, on=on).holds is False
