@@ -6,8 +6,8 @@ from typing import Any, final
 
 import torch
 
-from .errors import OperandError, UnboundError
-from .map import FeatureMap, as_map, show
+from .map import FeatureMap
+from .map.closed import closed_map
 
 __all__ = ["Module", "as_module"]
 
@@ -81,22 +81,8 @@ def as_module(phi: Any, dtype: torch.dtype | None = None) -> Module:
     >>> [name for name, _ in module.named_parameters()]
     ['affine__weight', 'affine__bias']
     """
-    wrapped = as_map(phi)
-    if wrapped is None:
-        raise OperandError(
-            "as_module takes a map.",
-            got=show(phi),
-            need="a closed or fitted feature map",
-            do="pm.as_module(phi.bind(X))",
-        )
-    closed = vars(wrapped).get("map_", wrapped)
-    if not closed.closed:
-        raise UnboundError(
-            f"This {type(wrapped).__name__} instance is not fitted yet: it has no weights.",
-            got=f"{wrapped!r}",
-            need="a map that is bound to data",
-            do="pm.as_module(phi.bind(X))",
-        )
-    closed.check_parameters()
+    repair = "pm.as_module(phi.bind(X))"
+    need = "a closed or fitted feature map"
+    closed = closed_map(phi, "as_module takes a map.", need, repair, repair)
     module = Module(closed)
     return module.to(dtype) if dtype is not None else module

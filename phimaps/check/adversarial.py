@@ -8,8 +8,8 @@ from typing import Any, final
 import numpy as np
 from scipy.linalg import qr, svd
 
-from ..errors import DomainError, InputError, OperandError, UnboundError, show
-from ..map import as_map
+from ..errors import DomainError, InputError, OperandError, show
+from ..map.closed import closed_map
 from ..models import Pullback
 from ..models.linear import AffineFunctions
 from ..rows import apply
@@ -164,24 +164,12 @@ def _map(pulled: Any) -> Any:
                 do="pm.check.adversary(phi, on=space)",
             )
         phi = vars(pulled).get("map_", pulled.map)
-    phi = as_map(phi)
-    if phi is None:
-        raise OperandError(
-            "An adversary is built against a map.",
-            got=show(pulled),
-            need="a closed or fitted map, or pm.models.Linear() @ phi",
-            do="pm.check.adversary(phi, on=space)",
-        )
-    phi = vars(phi).get("map_", phi)
-    if not phi.closed:
-        raise UnboundError(
-            f"This {type(phi).__name__} instance is not fitted yet: it has no weights.",
-            got=f"{phi!r}",
-            need="a map that is bound to data",
-            do="phi.bind(X)",
-        )
-    phi.check_parameters()
-    return phi
+    return closed_map(
+        phi,
+        "An adversary is built against a map.",
+        "a closed or fitted map, or pm.models.Linear() @ phi",
+        "pm.check.adversary(phi, on=space)",
+    )
 
 
 def _far_apart(on: Space, wanted: int, seed: int) -> np.ndarray:

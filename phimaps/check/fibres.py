@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ..decide import decide
-from ..errors import DomainError, OperandError, ParameterError, UnboundError, show
+from ..errors import DomainError, ParameterError
 from ..interval import EPS
-from ..map import as_map
+from ..map.closed import closed_map
 from ..maps.foreign import Function, Transformer
 from ..maps.network import Network
 from ..property import Continuous, Injective, Lipschitz
@@ -69,22 +69,12 @@ def closed_on(phi: Any, on: Any, tool: str) -> Any:
     ------
     OperandError, UnboundError, ParameterError, DomainError
     """
-    wrapped = as_map(phi)
-    if wrapped is None:
-        raise OperandError(
-            f"{tool} is about a map.",
-            got=show(phi),
-            need="a closed or fitted feature map, or a function of tensors",
-            do="pm.from_function(f)",
-        )
-    closed = vars(wrapped).get("map_", wrapped)
-    if not closed.closed:
-        raise UnboundError(
-            f"This {type(wrapped).__name__} instance is not fitted yet: it has no weights.",
-            got=f"{wrapped!r}",
-            need="a map that is bound to data",
-            do="phi.bind(X)",
-        )
+    closed = closed_map(
+        phi,
+        f"{tool} is about a map.",
+        "a closed or fitted feature map, or a function of tensors",
+        "pm.from_function(f)",
+    )
     if not isinstance(on, Space) or not on.compact:
         raise ParameterError(
             f"{tool} is about a map on a compact space.",
@@ -92,7 +82,6 @@ def closed_on(phi: Any, on: Any, tool: str) -> Any:
             need="a bounded box, a ball, a sphere, finitely many points, ...",
             do="on=pm.Box(low, high) with finite ends",
         )
-    closed.check_parameters()
     outside = closed.undefined(on)
     if outside is not None:
         raise DomainError(

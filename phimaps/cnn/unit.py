@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputError, OperandError, ShapeError, UnboundError
-from ..map import FeatureMap, as_map, show
+from ..errors import InputError, ShapeError
+from ..map import FeatureMap, show
+from ..map.closed import closed_map as closed
 from ..maps.network import Network
 from ..maps.translate import known_prefix
 
@@ -30,36 +31,25 @@ def closed_map(phi: Any, tool: str) -> FeatureMap:
     ------
     OperandError, UnboundError
     """
-    wrapped = as_map(phi)
-    if wrapped is None:
-        raise OperandError(
-            f"{tool} looks at a feature map.",
-            got=show(phi),
-            need="a closed or fitted map of images, or a torch module",
-            do='pm.from_torch(module, layer="...")',
-        )
-    closed = vars(wrapped).get("map_", wrapped)
-    if not closed.closed:
-        raise UnboundError(
-            f"This {type(wrapped).__name__} instance is not fitted yet: it has no weights.",
-            got=f"{wrapped!r}",
-            need="a map that is bound to data",
-            do="phi.bind(images)",
-        )
-    closed.check_parameters()
-    return closed
+    return closed(
+        phi,
+        f"{tool} looks at a feature map.",
+        "a closed or fitted map of images, or a torch module",
+        'pm.from_torch(module, layer="...")',
+        "phi.bind(images)",
+    )
 
 
 def known_map(phi: Any, tool: str) -> FeatureMap:
     """The closed map, as one of this library where it is a layer of a network of known layers."""
-    closed = closed_map(phi, tool)
-    if not isinstance(closed, Network) or not isinstance(closed.layer, str):
-        return closed
-    asked = (closed.pool, closed.mean, closed.std, closed.in_shape, closed.precision)
-    place = closed.places()[0]
-    if closed.module.trained or place.call or any(value is not None for value in asked):
-        return closed
-    return known_prefix(closed.module.module, place.layer, place.stage) or closed
+    own = closed_map(phi, tool)
+    if not isinstance(own, Network) or not isinstance(own.layer, str):
+        return own
+    asked = (own.pool, own.mean, own.std, own.in_shape, own.precision)
+    place = own.places()[0]
+    if own.module.trained or place.call or any(value is not None for value in asked):
+        return own
+    return known_prefix(own.module.module, place.layer, place.stage) or own
 
 
 def as_batch(x: Any, tool: str, first: int = 0) -> torch.Tensor:
