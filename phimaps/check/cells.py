@@ -10,9 +10,9 @@ import torch
 
 from ..interval import EPS
 from ..rows import apply
-from ..spaces import Box
+from ..spaces import Box, Space
 
-__all__ = ["Bounded", "Cells", "computed", "merged"]
+__all__ = ["Bounded", "Cells", "Values", "computed", "merged"]
 
 
 @final
@@ -166,6 +166,26 @@ class Bounded:
             np.nextafter(down - reach, -np.inf),
             np.nextafter(up + reach, np.inf),
         )
+
+
+@final
+class Values:
+    """φ at points, flattened, in a precision."""
+
+    def __init__(self, phi: Any, dtype: torch.dtype = torch.float64):
+        self.phi, self.dtype, self._scale = phi, dtype, 0.0
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64)).to(self.dtype)
+        with torch.no_grad():
+            return self.phi.forward(x).flatten(1).double().numpy()
+
+    def scale(self, on: Space) -> float:
+        """The size of the features, of some points of the space."""
+        if not self._scale:
+            sizes = np.abs(self(on.sample(256, 0)))
+            self._scale = float(sizes[np.isfinite(sizes)].max(initial=0.0)) or np.finfo(float).tiny
+        return self._scale
 
 
 def computed(phi: Any, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-import torch
 
 from ..decide import decide
 from ..errors import DomainError, ParameterError
@@ -17,7 +16,7 @@ from ..maps.network import Network
 from ..property import Continuous, Injective, Lipschitz
 from ..spaces import Box, Space
 from ..witness import Collision
-from .cells import Bounded, Cells, merged
+from .cells import Bounded, Cells, Values, merged
 from .collisions import certified, distant
 
 __all__ = ["Bracket", "Pair", "closed_on", "cover", "exact_pairs", "fibre_diameter", "slope_of"]
@@ -269,11 +268,7 @@ def exact_pairs(phi: Any, on: Space, random_state: int) -> list[Pair]:
     if members is not None:
         return result + _listed(phi, on, members)
 
-    def value(points: np.ndarray) -> np.ndarray:
-        x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
-        with torch.no_grad():
-            return phi.forward(x).flatten(1).double().numpy()
-
+    value = Values(phi)
     continuous = decide(phi, Continuous, on=on).holds
     inward = 0.0 if black_box(phi) else ROOM
     for x, y in distant(value, on, random_state, inward)[:TRIED]:

@@ -13,6 +13,7 @@ from ..proof import Proof, Reason, Strength, Verdict
 from ..property import Injective
 from ..spaces import Space
 from ..witness import Collision
+from .cells import Values
 from .collisions import distant, slopes
 from .fibres import closed_on, exact_pairs
 
@@ -77,7 +78,7 @@ def separation(phi: Any, on: Any, random_state: int = 0) -> Verdict:
             if shown.verify(closed.forward):
                 strength = Strength.WITNESS if exact else Strength.COMPUTED
                 return _refuted(closed, on, shown, strength)
-    value = _Values(closed)
+    value = Values(closed)
     for seed in range(random_state, random_state + STARTS):
         for x, y in distant(value, on, seed)[:TRIED]:
             found = _collision(value, on, x, y)
@@ -94,26 +95,7 @@ def _refuted(phi: Any, on: Space, found: Collision, strength: Strength) -> Verdi
     return Verdict(repr(phi), Injective, repr(on), False, (proof,))
 
 
-class _Values:
-    """φ at points, flattened, in a precision."""
-
-    def __init__(self, phi: Any, dtype: torch.dtype = torch.float64):
-        self.phi, self.dtype, self._scale = phi, dtype, 0.0
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64)).to(self.dtype)
-        with torch.no_grad():
-            return self.phi.forward(x).flatten(1).double().numpy()
-
-    def scale(self, on: Space) -> float:
-        """The size of the features, of some points of the space."""
-        if not self._scale:
-            sizes = np.abs(self(on.sample(256, 0)))
-            self._scale = float(sizes[np.isfinite(sizes)].max(initial=0.0)) or np.finfo(float).tiny
-        return self._scale
-
-
-def _collision(value: _Values, on: Space, x: np.ndarray, y: np.ndarray) -> Collision | None:
+def _collision(value: Values, on: Space, x: np.ndarray, y: np.ndarray) -> Collision | None:
     """The pair as a collision, where it is more than conditioning."""
     low, high = on.bounds()
     size = float(np.linalg.norm((high - low).ravel()))
@@ -137,7 +119,7 @@ def _collision(value: _Values, on: Space, x: np.ndarray, y: np.ndarray) -> Colli
 
 
 def _moves(
-    value: _Values, on: Space, x: np.ndarray, y: np.ndarray, gap: float, scale: float, size: float
+    value: Values, on: Space, x: np.ndarray, y: np.ndarray, gap: float, scale: float, size: float
 ) -> bool:
     """Whether a small move of the pair closes what rounding leaves of the gap.
 
@@ -155,7 +137,7 @@ def _moves(
     return gap == 0 and all(_reacts(value, on, point, noise, size) for point in (x, y))
 
 
-def _reacts(value: _Values, on: Space, x: np.ndarray, noise: float, size: float) -> bool:
+def _reacts(value: Values, on: Space, x: np.ndarray, noise: float, size: float) -> bool:
     """Whether a small move changes the value by much more than rounding does."""
     moved = _around(on, x, MOVES[1] * size)
     if not len(moved):
@@ -173,12 +155,12 @@ def _around(on: Space, x: np.ndarray, radius: float) -> np.ndarray:
     return points[on.contains(points)]
 
 
-def _flat(value: _Values, on: Space, x: np.ndarray, size: float) -> bool:
+def _flat(value: Values, on: Space, x: np.ndarray, size: float) -> bool:
     """Whether φ is constant around x, as far in single precision as in double.
 
     Rounding makes plateaus as well, and they reach the farther the fewer the digits.
     """
-    single = _Values(value.phi, torch.float32)
+    single = Values(value.phi, torch.float32)
     low, high = (end.ravel() for end in on.bounds())
     place = x.ravel()
     constant = False
@@ -199,7 +181,7 @@ def _flat(value: _Values, on: Space, x: np.ndarray, size: float) -> bool:
     return constant
 
 
-def _reach(value: _Values, x: np.ndarray, points: np.ndarray, way: np.ndarray) -> float:
+def _reach(value: Values, x: np.ndarray, points: np.ndarray, way: np.ndarray) -> float:
     """How far along a way the value stays the same."""
     if not len(points):
         return 0.0
@@ -208,7 +190,7 @@ def _reach(value: _Values, x: np.ndarray, points: np.ndarray, way: np.ndarray) -
     return float(way[first - 1]) if first else 0.0
 
 
-def _reached(value: _Values, on: Space, seed: int) -> list[str]:
+def _reached(value: Values, on: Space, seed: int) -> list[str]:
     """How finely the search looked, in words."""
     points = on.sample(2000, seed)
     features = value(points)

@@ -9,7 +9,6 @@ for the real value and for the one that float32 or float64 gives, whatever the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, final
@@ -19,6 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ..maps.rectifiers import rectified
+from ..maps.tap import tensors
 from . import bounds
 from .bounds import Ends, Unclaimed
 
@@ -176,7 +176,7 @@ class Enclosures(TorchFunctionMode):
     # --- the pass ----------------------------------------------------------------------------
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         kwargs = kwargs or {}
-        if not any(t.is_meta for t in _tensors((args, kwargs))):
+        if not any(t.is_meta for t in tensors((args, kwargs))):
             return func(*args, **kwargs)
         if func in _LOOKS:
             return func(*args, **kwargs)
@@ -364,14 +364,3 @@ def _named(names: tuple[str, ...], args: Any, kwargs: Any) -> dict[str, Any]:
     if len(args) > len(names) or set(kwargs) - set(names):
         raise Unclaimed
     return dict(zip(names, args, strict=False)) | kwargs
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from .rectifiers import rectified
 
-__all__ = ["Event", "unwatched", "watch", "watching"]
+__all__ = ["Event", "tensors", "unwatched", "watch", "watching"]
 
 _SPACES = (torch, torch.Tensor, functional, torch._C._nn, torch.special)
 _NAMES = (
@@ -224,7 +224,7 @@ class _Tap(TorchFunctionMode):
     def spare(self, args: Any, kwargs: dict[str, Any]) -> None:
         """Give the events that are still held copies of the values that may be written over."""
         with torch._C.DisableTorchFunction():
-            for tensor in _tensors((args, kwargs)):
+            for tensor in tensors((args, kwargs)):
                 for reference in self.held.pop(_memory(tensor), ()):
                     event = reference()
                     if event is not None:
@@ -234,7 +234,7 @@ class _Tap(TorchFunctionMode):
         """Report what known tensors go into, unless the function only looks at them."""
         assert self.use is not None
         with torch._C.DisableTorchFunction():
-            given = [t for t in _tensors((args, kwargs)) if id(t) in self.origin]
+            given = [t for t in tensors((args, kwargs)) if id(t) in self.origin]
             if not given or not (_makes_numbers(result) or _writes(func, args, kwargs)):
                 return
             layer = self.running[-1][0] if self.running else ""
@@ -253,7 +253,7 @@ class _Tap(TorchFunctionMode):
 
 
 def _makes_numbers(result: Any) -> bool:
-    return any(t.is_floating_point() and t.ndim for t in _tensors(result))
+    return any(t.is_floating_point() and t.ndim for t in tensors(result))
 
 
 def _version(tensor: Any) -> int:
@@ -269,15 +269,13 @@ def _memory(tensor: torch.Tensor) -> int:
         return id(tensor)
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
+def tensors(value: Any) -> Iterator[torch.Tensor]:
+    """The tensors in what a function takes or returns, inside tuples, lists and dicts too."""
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
+    elif isinstance(value, tuple | list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from tensors(item)
 
 
 def _writes(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
