@@ -66,6 +66,8 @@ from .maps.functions import Cbrt as Cbrt
 from .maps.functions import Expm1 as Expm1
 from .maps.functions import Log1p as Log1p
 from .maps.functions import Shift as Shift
+from .maps.invertible_residual import InvertibleResidual as InvertibleResidual
+from .maps.invertible_residual import InvertibleResidualNetwork as InvertibleResidualNetwork
 from .maps.jumps import Hardshrink as Hardshrink
 from .maps.jumps import Step as Step
 from .maps.kernel_features import KernelFeatures as KernelFeatures
@@ -139,6 +141,8 @@ from .maps.vector import Normalize as Normalize
 from .maps.vector import Select as Select
 from .proof import Verdict as Verdict
 from .property import ApproximatelyUAPInvariant as ApproximatelyUAPInvariant
+from .property import ApproximatelyUniversal as ApproximatelyUniversal
+from .property import Borel as Borel
 from .property import Bounded as Bounded
 from .property import Characteristic as Characteristic
 from .property import Continuous as Continuous
@@ -148,6 +152,7 @@ from .property import Injective as Injective
 from .property import Invariant as Invariant
 from .property import Lipschitz as Lipschitz
 from .property import LowerLipschitz as LowerLipschitz
+from .property import LpUniversal as LpUniversal
 from .property import NonVanishing as NonVanishing
 from .property import PositiveDefinite as PositiveDefinite
 from .property import PositivelyHomogeneous as PositivelyHomogeneous

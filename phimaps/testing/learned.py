@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..maps import coupling, lift, monotone_residual, reconfiguration, twist
+from ..maps import (
+    coupling,
+    invertible_residual,
+    lift,
+    monotone_residual,
+    reconfiguration,
+    twist,
+)
 from .precise import Precise, _bounded, formula, mpmath
 
 __all__: list[str] = []
@@ -93,11 +100,21 @@ def _reconfiguration(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
     return _bent(phi, np.array([t + b for t, b in zip(moved, shifts, strict=True)], dtype=object))
 
 
+def _layer(phi: Any, x: np.ndarray) -> np.ndarray:
+    """tanh(x W + b) V."""
+    weight, bias, out = (phi.array(n) for n in phi.arrays)
+    z = _product(x, weight)
+    hidden = [mpmath.tanh(_bounded(t + _number(b))) for t, b in zip(z, bias, strict=True)]
+    return _product(np.array(hidden, dtype=object), out)
+
+
 @formula(coupling.Coupling)
 def _coupling(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
-    weight, bias, out = (phi.array(n) for n in phi.arrays)
-    z = _product(x[: len(weight)], weight)
-    hidden = [mpmath.tanh(_bounded(t + _number(b))) for t, b in zip(z, bias, strict=True)]
-    moved = _product(np.array(hidden, dtype=object), out)
-    rest = [t + s for t, s in zip(x[len(weight) :], moved, strict=True)]
-    return np.array([*x[: len(weight)], *rest], dtype=object)
+    m = len(phi.array("weight"))
+    rest = [t + s for t, s in zip(x[m:], _layer(phi, x[:m]), strict=True)]
+    return np.array([*x[:m], *rest], dtype=object)
+
+
+@formula(invertible_residual.InvertibleResidual)
+def _invertible_residual(evaluate: Precise, phi: Any, x: np.ndarray) -> np.ndarray:
+    return np.array([t + s for t, s in zip(x, _layer(phi, x), strict=True)], dtype=object)

@@ -15,6 +15,7 @@ OPEN = {
     "reconfiguration": lambda **more: pm.ReconfigurationNetwork(2, 2, **more),
     "crelu": lambda **more: pm.CReluNetwork((5, 4), **more),
     "coupling": lambda **more: pm.CouplingNetwork(6, 2, **more),
+    "residual": lambda **more: pm.InvertibleResidualNetwork(2, 8, **more),
 }
 trains = pytest.mark.parametrize("make", OPEN.values(), ids=OPEN)
 X = np.random.default_rng(0).uniform(-2.0, 5.0, (60, 3)) * [1.0, 100.0, 1e-3]
@@ -216,6 +217,30 @@ MESSAGES = {
   got:  weight of shape (1, 2), bias of shape (1,), out of shape (2, 1)
   need: shapes (m, n_hidden), (n_hidden,) and (n_hidden, D)
   do:   Coupling(weight, bias, out) adds tanh(x @ weight + bias) @ out""",
+    ),
+    "contraction parts": (
+        lambda: pm.InvertibleResidual([[1.0], [1.0]], [0.0], [[1.0]]).fit(X[:, :2]),
+        ParameterError,
+        """The parts of InvertibleResidual do not fit together.
+  got:  weight of shape (2, 1), bias of shape (1,), out of shape (1, 1)
+  need: shapes (d, n_hidden), (n_hidden,) and (n_hidden, d)
+  do:   InvertibleResidual(weight, bias, out) adds tanh(x @ weight + bias) @ out""",
+    ),
+    "no contraction": (
+        lambda: pm.InvertibleResidual([[3.0]], [0.0], [[0.5]]).fit(X[:, :1]),
+        ParameterError,
+        """What InvertibleResidual adds is not certainly a contraction.
+  got:  |W| |V| <= 1.5
+  need: a product of the greatest singular values below 1
+  do:   InvertibleResidual(weight, bias, out * 0.6)""",
+    ),
+    "slow contraction": (
+        lambda: pm.InvertibleResidual([[1.0]], [0.0], [[1e-9 - 1]]).inverse([[1.0], [1e-12]]),
+        InputError,
+        """The inverse of InvertibleResidual is not near after 20000 steps.
+  got:  an error of up to 0.001 in row 1, with c = 0.999999999
+  need: an error within 1.5e-08, half of the digits
+  do:   a smaller c = |W| |V|: each step divides the error by 1 / c""",
     ),
     "width": (
         lambda: pm.MonotoneResidual([1.0, 2.0]).fit(X),
