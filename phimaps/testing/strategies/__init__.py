@@ -1,0 +1,4 @@
+"""Hypothesis strategies for spaces, their points and pairs of points, maps, and data."""
+
+from .point_pairs import pairs as pairs
+from .point_rows import points as points
