@@ -7,9 +7,11 @@ from . import learned as learned
 from . import patches as patches
 from . import random_layers as random_layers
 from . import sketched as sketched
+from . import strategies as strategies
 from .evidence import Counterexample as Counterexample
 from .falsify import claims as claims
 from .falsify import falsify as falsify
+from .frames import Frame as Frame
 from .precise import formula as formula
 from .precise import precise as precise
 from .probe import Probe as Probe

@@ -210,8 +210,8 @@ class Ground:
         small = np.where(b < 192, b % 8, b.astype(int) - 184)
         found = np.where(small % 2, (small + 1) // 2, -(small // 2)).astype(float)
         found = np.where(kind == 5, low, np.where(kind == 6, high, found))
-        # Bits turned around: small codes have few binary digits.
-        share = _mirrored(code) / 65536
+        # Bits turned around, so that small codes have few binary digits.
+        share = _mirrored(np.where(kind < 9, b, code)) / 65536
         found = np.where((kind >= 7) & (kind <= 9), near + share * (far - near), found)
         ragged = np.modf((code + 1) * GOLDEN)[0]
         found = np.where((kind >= 10) & (kind <= 12), near + ragged * (far - near), found)
@@ -261,6 +261,7 @@ def place_in(two: np.ndarray, size: int) -> np.ndarray:
 
 def _mirrored(code: np.ndarray) -> np.ndarray:
     """16-bit numbers with their bits in the opposite order."""
+    code = code.astype(np.uint32)
     for shift, mask in ((8, 0x00FF), (4, 0x0F0F), (2, 0x3333), (1, 0x5555)):
         code = ((code >> shift) & mask) | ((code & mask) << shift)
     return code
