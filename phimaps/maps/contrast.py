@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf, prod, sqrt
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -12,22 +12,20 @@ from sklearn.utils._param_validation import Interval as Range
 from sklearn.utils._param_validation import Real, StrOptions
 
 from .. import property as prop
-from ..errors import ParameterError
 from ..interval import EPS, grown, multiply, norm_bound, scaled, singular_values
 from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
 from ..property import Bounded, Continuous, Lipschitz, Proper, Smooth
 from ..spaces import Box, Image, Space
-from .conv import sliding
-from .images import ImageMap, Window
 from .normalization import shifted
 from .radial import rounded, scale_of
+from .sliding import SlidingFilters
 
 __all__ = ["NormalizedConv2d"]
 
 
 @final
-class NormalizedConv2d(ImageMap):
+class NormalizedConv2d(SlidingFilters):
     """x ↦ w · (p - m) / √(v + ε) + b for each patch p of x, with m and v its mean and variance.
 
     Brightness and contrast of a patch are lost, up to ε; so a single filter of weight w - mean(w)
@@ -79,41 +77,10 @@ class NormalizedConv2d(ImageMap):
     padding_mode: str = "zeros"
     in_shape: Any = None
 
-    arrays: ClassVar[dict[str, int]] = {"weight": 4, "bias": 1}
     _parameter_constraints = {
         "eps": [Range(Real, 0, None, closed="neither")],
         "padding_mode": [StrOptions({"zeros", "circular"})],
     }
-
-    def _weight(self, name: str) -> torch.Tensor:
-        if name == "bias" and self.bias is None:
-            weight = super()._weight("weight")
-            return torch.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device)
-        return super()._weight(name)
-
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        weight, bias = self.array("weight"), self.array("bias")
-        if weight.shape[:1] != bias.shape:
-            raise ParameterError(
-                "The bias of NormalizedConv2d does not fit its weight.",
-                got=f"weight of shape {weight.shape}, bias of shape {bias.shape}",
-                need="weight of shape (c_out, c_in, height, width) and bias of shape (c_out,)",
-                do="NormalizedConv2d(weight, bias) with one bias for each filter",
-            )
-
-    def _shape(self) -> tuple[int, ...]:
-        return tuple(self._weight("weight").shape)
-
-    @property
-    def channels(self) -> int:
-        return self._shape()[1]
-
-    def channels_out(self, channels: int) -> int:
-        return self._shape()[0]
-
-    def window(self) -> Window:
-        return sliding(self, self._shape()[2:])  # type: ignore[arg-type]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = self.weights(x)
@@ -127,12 +94,6 @@ class NormalizedConv2d(ImageMap):
         var = (p * p).mean(dim=1, keepdim=True) + (sqrt(self.eps) / scale) ** 2
         value = torch.matmul(weight.flatten(1), p / torch.sqrt(var)) + bias[:, None]
         return value.unflatten(2, seen)
-
-    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
-        c, h, w = self.out_shape(shape)
-        return [
-            f"{label}[pre]:c{k}@({i},{j})" for k in range(c) for i in range(h) for j in range(w)
-        ]
 
     @classmethod
     def example(cls) -> FeatureMap:

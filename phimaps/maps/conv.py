@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf, prod
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -16,39 +16,20 @@ from ..interval import EPS
 from ..map import Fact, FeatureMap, show
 from ..proof import Reason, Strength
 from ..spaces import Box, Image, Space
-from .images import ImageMap, Window, pair
 from .linear import linear_facts
 from .norms import large_facts
+from .sliding import SlidingFilters
 from .spectrum import spectrum, torus
 
-__all__ = ["Conv2d", "sliding"]
+__all__ = ["Conv2d"]
 
 TINY = float(np.finfo(np.float64).tiny)
 # Up to this size the matrix is written out, which says everything; beyond it, norms are bounded.
 DENSE_ENTRIES, DENSE_SIDE = 2**21, 4096
 
 
-def sliding(owner: Any, kernel: tuple[int, int]) -> Window:
-    """The window of a convolution with the parameters stride, padding and padding_mode."""
-    stride = pair(owner, "stride", 1)
-    circular = owner.padding_mode == "circular"
-    if not isinstance(owner.padding, str):
-        padding = pair(owner, "padding", 0)
-        return Window(kernel, stride, padding, padding, circular)
-    if owner.padding != "same" or stride != (1, 1):
-        raise ParameterError(
-            f"The 'padding' parameter of {type(owner).__name__} cannot be used.",
-            got=f"padding={show(owner.padding)}, stride={show(owner.stride)}",
-            need="an int >= 0, a pair of them, or 'same' with stride 1",
-            do="set_params(padding='same', stride=1), or set_params(padding=1)",
-        )
-    before = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2)
-    after = (kernel[0] - 1 - before[0], kernel[1] - 1 - before[1])
-    return Window(kernel, stride, before, after, circular)
-
-
 @final
-class Conv2d(ImageMap):
+class Conv2d(SlidingFilters):
     """x ↦ w * x + b, the cross-correlation of an image with filters (the pre-activation map).
 
     Parameters
@@ -99,40 +80,7 @@ class Conv2d(ImageMap):
     padding_mode: str = "zeros"
     in_shape: Any = None
 
-    arrays: ClassVar[dict[str, int]] = {"weight": 4, "bias": 1}
     _parameter_constraints = {"padding_mode": [StrOptions({"zeros", "circular"})]}
-
-    def _weight(self, name: str) -> torch.Tensor:
-        if name == "bias" and self.bias is None:
-            weight = super()._weight("weight")
-            return torch.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device)
-        return super()._weight(name)
-
-    def check_parameters(self) -> None:
-        super().check_parameters()
-        weight, bias = self.array("weight"), self.array("bias")
-        if weight.shape[:1] != bias.shape or 0 in weight.shape:
-            raise ParameterError(
-                "The bias of Conv2d does not fit its weight.",
-                got=f"weight of shape {weight.shape}, bias of shape {bias.shape}",
-                need="weight of shape (c_out, c_in, height, width) and bias of shape (c_out,)",
-                do="Conv2d(weight, bias) with one bias for each filter",
-            )
-
-    def _shape(self) -> tuple[int, ...]:
-        if "shape" not in self._cache:
-            self._cache["shape"] = tuple(self._weight("weight").shape)
-        return self._cache["shape"]
-
-    @property
-    def channels(self) -> int:
-        return self._shape()[1]
-
-    def channels_out(self, channels: int) -> int:
-        return self._shape()[0]
-
-    def window(self) -> Window:
-        return sliding(self, self._shape()[2:])  # type: ignore[arg-type]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = self.weights(x)
@@ -140,12 +88,6 @@ class Conv2d(ImageMap):
         if window.before == window.after and not window.circular:
             return torch.conv2d(x, weight, bias, window.stride, window.before)
         return torch.conv2d(window.pad(x), weight, bias, window.stride)
-
-    def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
-        c, h, w = self.out_shape(shape)
-        return [
-            f"{label}[pre]:c{k}@({i},{j})" for k in range(c) for i in range(h) for j in range(w)
-        ]
 
     @classmethod
     def example(cls) -> FeatureMap:

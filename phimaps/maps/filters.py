@@ -17,9 +17,9 @@ from ..errors import ParameterError
 from ..map import Fact, FeatureMap, Given
 from ..proof import Reason, Strength
 from ..spaces import Space
-from .conv import sliding
 from .images import ImageMap, Window, pair
 from .patches import Whitening, contrast, layer, patches
+from .sliding import sliding
 
 __all__ = ["PatchPCAConv2d", "RandomConv2d"]
 

@@ -18,10 +18,10 @@ from ..errors import InputError
 from ..map import Fact, FeatureMap, Given, pipe
 from ..property import Continuous
 from ..spaces import Box, Image, Space
-from .conv import sliding
 from .images import ImageMap, Window, pair
 from .patches import Whitening, contrast, layer, patches
 from .pointwise import Relu
+from .sliding import sliding
 from .triangle import Distances2d, Triangle
 
 __all__ = ["PatchKMeansConv2d"]
