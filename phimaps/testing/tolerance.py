@@ -87,7 +87,7 @@ def tolerance(
     eps = float(np.finfo(_arithmetic(base, block.dtype)).eps)
     size = np.where(np.isfinite(base), np.abs(base), 0.0)
     # Where nothing moves, or no neighbour is accepted, the sizes of all features stand in.
-    blind = 4 * VALUE * eps * np.maximum(size, size.mean() if size.size else 0.0)
+    blind = 4 * VALUE * eps * np.maximum(size, (size / max(size.size, 1)).sum())
     if not block.values.size:
         return blind
     random = generator(SEED)
@@ -206,7 +206,7 @@ def _features(evaluate: Evaluate, data: Any) -> np.ndarray | None:
             value = np.asarray(evaluate(data), dtype=np.float64)
         except Exception:
             return None
-    return value.reshape(len(value), -1)
+    return value.reshape(len(value), int(np.prod(value.shape[1:])))
 
 
 class _Block:
