@@ -15,7 +15,15 @@ from ...errors import DependencyError, InputTypeError, ParameterError, show
 from ...spaces import Boxlike, Categories, Product, Space
 from ..frames import Frame
 
-__all__ = ["Ground", "byte_rows", "checked", "hypothesis_strategies", "place_in", "sizes"]
+__all__ = [
+    "Ground",
+    "byte_rows",
+    "checked",
+    "hypothesis_strategies",
+    "place_in",
+    "random_rows",
+    "sizes",
+]
 
 REACH = 1e3
 # Beyond this many coordinates a row is a pattern of PALETTE numbers: Hypothesis takes 8 KB a draw.
@@ -76,6 +84,14 @@ def byte_rows(length: int, least: int, most: int) -> Any:
         return [*rows, *(rng.bytes(length) for _ in range(more))]
 
     return st.tuples(drawn, st.integers(0, most), st.integers(0, 2**16)).map(filled)
+
+
+def random_rows(
+    length: int, least: int, most: int, random_state: int | np.random.Generator
+) -> list[bytes]:
+    """The same, drawn once by a seed."""
+    rng = np.random.default_rng(random_state)
+    return [rng.bytes(length) for _ in range(int(rng.integers(least, most + 1)))]
 
 
 def checked(domain: Any, owner: str) -> Space | Frame:

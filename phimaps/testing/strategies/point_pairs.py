@@ -7,9 +7,9 @@ from typing import Any, final
 import numpy as np
 
 from ..frames import Frame
-from .drawing import REACH, Ground, byte_rows, checked, place_in, sizes
+from .drawing import REACH, Ground, byte_rows, checked, place_in, random_rows, sizes
 
-__all__ = ["pairs"]
+__all__ = ["pairs", "random_pairs"]
 
 # What may follow the two points in the bytes of a pair: its kind, a coordinate, a size, a sign.
 EXTRA = 4
@@ -154,3 +154,43 @@ def pairs(domain: Any, least: int = 1, most: int = 24, *, reach: float = REACH) 
     least, most = sizes(least, most)
     drawing = _Pairs(Ground(domain, reach))
     return byte_rows(drawing.length, least, most).map(drawing.pairs)
+
+
+def random_pairs(
+    domain: Any,
+    least: int = 1,
+    most: int = 24,
+    *,
+    random_state: int | np.random.Generator = 0,
+    reach: float = REACH,
+) -> tuple[Any, Any]:
+    """What `pairs` draws, once, without Hypothesis.
+
+    Parameters
+    ----------
+    domain, least, most, reach
+        As of `pairs`.
+    random_state : int or numpy.random.Generator, default 0
+
+    Returns
+    -------
+    x, y : ndarray of shape (n, *shape), or pandas.DataFrame
+
+    Raises
+    ------
+    InputTypeError, ParameterError, DependencyError
+        As of `points`.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> x, y = random_pairs(pm.Sphere([0, 0], 1), 7, 7)
+    >>> x.shape, y.shape
+    ((7, 2), (7, 2))
+    """
+    domain = checked(domain, "random_pairs")
+    if isinstance(domain, Frame):
+        x, y = random_pairs(domain.codes, least, most, random_state=random_state)
+        return domain.rows(x), domain.rows(y)
+    drawing = _Pairs(Ground(domain, reach))
+    return drawing.pairs(random_rows(drawing.length, *sizes(least, most), random_state))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..frames import Frame
-from .drawing import REACH, Ground, byte_rows, checked, sizes
+import numpy as np
 
-__all__ = ["points"]
+from ..frames import Frame
+from .drawing import REACH, Ground, byte_rows, checked, random_rows, sizes
+
+__all__ = ["points", "random_points"]
 
 
 def points(domain: Any, least: int = 1, most: int = 24, *, reach: float = REACH) -> Any:
@@ -53,3 +55,42 @@ def points(domain: Any, least: int = 1, most: int = 24, *, reach: float = REACH)
     least, most = sizes(least, most)
     ground = Ground(domain, reach)
     return byte_rows(ground.length, least, most).map(ground.points)
+
+
+def random_points(
+    domain: Any,
+    least: int = 1,
+    most: int = 24,
+    *,
+    random_state: int | np.random.Generator = 0,
+    reach: float = REACH,
+) -> Any:
+    """What `points` draws, once, without Hypothesis.
+
+    Parameters
+    ----------
+    domain, least, most, reach
+        As of `points`.
+    random_state : int or numpy.random.Generator, default 0
+
+    Returns
+    -------
+    ndarray of shape (n, *shape), or pandas.DataFrame
+
+    Raises
+    ------
+    InputTypeError, ParameterError, DependencyError
+        As of `points`.
+
+    Examples
+    --------
+    >>> import phimaps as pm
+    >>> random_points(pm.Simplex(3), 5, 5).shape
+    (5, 3)
+    """
+    domain = checked(domain, "random_points")
+    if isinstance(domain, Frame):
+        codes = random_points(domain.codes, least, most, random_state=random_state)
+        return domain.rows(codes)
+    ground = Ground(domain, reach)
+    return ground.points(random_rows(ground.length, *sizes(least, most), random_state))
