@@ -224,21 +224,27 @@ class Subject:
         if self.kind in ("module", "function"):
             return Instance(self, self.unfitted())
         if self._fitted is None:
-            self._fitted = (
-                self.obj
-                if self.fitted
-                else _seeded(self.unfitted()).fit(copy.deepcopy(self.fit_data))
-            )
+            self._fitted = self.obj if self.fitted else self.fit(self.unfitted())
             if self._fitted is None:
                 raise TypeError(f"{self.name}.fit returned None; it must return the estimator")
         return Instance(self, copy.deepcopy(self._fitted))
+
+    def fit(self, estimator: Any) -> Any:
+        """What an estimator's ``fit`` returns on a copy of the data, with a target if it needs one.
+
+        Where it would draw anew each time it is given a seed: one map is tested, not many.
+        """
+        X = copy.deepcopy(self.fit_data)
+        estimator = _seeded(estimator)
+        if _needs_target(estimator):
+            return estimator.fit(X, np.arange(len(X)) % 2)
+        return estimator.fit(X)
 
     def __repr__(self) -> str:
         return f"Subject({self.name}, domain={self.domain!r})"
 
 
 def _seeded(estimator: Any) -> Any:
-    """The estimator with a seed where it would draw anew each time: one map is tested, not many."""
     if hasattr(estimator, "get_params"):
         open_seeds = {
             name: 0
@@ -248,6 +254,14 @@ def _seeded(estimator: Any) -> Any:
         if open_seeds:
             estimator.set_params(**open_seeds)
     return estimator
+
+
+def _needs_target(estimator: Any) -> bool:
+    try:
+        return bool(get_tags(estimator).target_tags.required)
+    except Exception:
+        # What is no BaseEstimator has no tags.
+        return False
 
 
 def _kind(obj: Any) -> str:

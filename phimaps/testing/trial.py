@@ -199,6 +199,10 @@ class Trial:
         """An independent copy of the object, not fitted."""
         return self.subject.unfitted()
 
+    def fit(self, estimator: Any) -> Any:
+        """What ``fit`` of an unfitted copy returns on a copy of `fit_data`."""
+        return self.subject.fit(estimator)
+
     # --- draws -------------------------------------------------------------------------------
     def draw(self, source: Source) -> Any:
         """One thing of a kind, remembered for a replay."""
