@@ -166,7 +166,7 @@ class Subject:
         if isinstance(self.domain, Space):
             found |= {"numbers", "space"}
             found |= self._about_tensors()
-        elif all(np.issubdtype(d, np.number) for d in self.domain.sample(2, 0).dtypes):
+        elif all(getattr(d, "kind", "O") in "iuf" for d in self.domain.sample(2, 0).dtypes):
             found.add("numbers")
         return frozenset(found)
 
@@ -235,10 +235,18 @@ class Subject:
         Where it would draw anew each time it is given a seed: one map is tested, not many.
         """
         X = copy.deepcopy(self.fit_data)
-        estimator = _seeded(estimator)
+        estimator, target = _seeded(estimator), np.arange(len(X)) % 2
         if _needs_target(estimator):
-            return estimator.fit(X, np.arange(len(X)) % 2)
-        return estimator.fit(X)
+            return estimator.fit(X, target)
+        try:
+            return estimator.fit(X)
+        except (TypeError, ValueError):
+            # Not all that need a target say so.
+            try:
+                return estimator.fit(copy.deepcopy(self.fit_data), target)
+            except Exception:
+                pass
+            raise
 
     def __repr__(self) -> str:
         return f"Subject({self.name}, domain={self.domain!r})"
