@@ -229,12 +229,14 @@ class Subject:
                 raise TypeError(f"{self.name}.fit returned None; it must return the estimator")
         return Instance(self, copy.deepcopy(self._fitted))
 
-    def fit(self, estimator: Any) -> Any:
-        """What an estimator's ``fit`` returns on a copy of the data, with a target if it needs one.
+    def fit(self, estimator: Any, X: Any = None) -> Any:
+        """What an estimator's ``fit`` returns on rows, with a target if it needs one.
+
+        Default: on a copy of `fit_data`.
 
         Where it would draw anew each time it is given a seed: one map is tested, not many.
         """
-        X = copy.deepcopy(self.fit_data)
+        X = copy.deepcopy(self.fit_data) if X is None else X
         estimator, target = _seeded(estimator), np.arange(len(X)) % 2
         if _needs_target(estimator):
             return estimator.fit(X, target)
@@ -243,7 +245,7 @@ class Subject:
         except (TypeError, ValueError):
             # Not all that need a target say so.
             try:
-                return estimator.fit(copy.deepcopy(self.fit_data), target)
+                return estimator.fit(X, target)
             except Exception:
                 pass
             raise

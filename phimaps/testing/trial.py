@@ -199,9 +199,12 @@ class Trial:
         """An independent copy of the object, not fitted."""
         return self.subject.unfitted()
 
-    def fit(self, estimator: Any) -> Any:
-        """What ``fit`` of an unfitted copy returns on a copy of `fit_data`."""
-        return self.subject.fit(estimator)
+    def fit(self, estimator: Any, X: Any = None) -> Any:
+        """What ``fit`` of an unfitted copy returns on rows, by default a copy of `fit_data`.
+
+        It is given a seed, and a target where it needs one.
+        """
+        return self.subject.fit(estimator, X)
 
     # --- draws -------------------------------------------------------------------------------
     def draw(self, source: Source) -> Any:
