@@ -52,6 +52,8 @@ from .maps.columns import Columns as Columns
 from .maps.contrast import NormalizedConv2d as NormalizedConv2d
 from .maps.conv import Conv2d as Conv2d
 from .maps.coupling import Coupling as Coupling
+from .maps.coupling import CouplingNetwork as CouplingNetwork
+from .maps.crelu_network import CReluNetwork as CReluNetwork
 from .maps.empirical_kernel import EmpiricalKernelMap as EmpiricalKernelMap
 from .maps.explicit_polynomial import ExplicitPolynomial as ExplicitPolynomial
 from .maps.filters import PatchPCAConv2d as PatchPCAConv2d
@@ -118,6 +120,7 @@ from .maps.random_fourier import RandomFourier as RandomFourier
 from .maps.random_ntk import Gated as Gated
 from .maps.random_ntk import RandomNtk as RandomNtk
 from .maps.random_relu import RandomRelu as RandomRelu
+from .maps.reconfiguration import ReconfigurationNetwork as ReconfigurationNetwork
 from .maps.reconfiguration import ReconfigurationUnit as ReconfigurationUnit
 from .maps.skewed_chi2 import SkewedChi2 as SkewedChi2
 from .maps.sorting import Sort as Sort
@@ -128,9 +131,6 @@ from .maps.structured import HadamardFourier as HadamardFourier
 from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts
 from .maps.tensor_sketch import TensorSketch as TensorSketch
-from .maps.trained import CouplingNetwork as CouplingNetwork
-from .maps.trained import CReluNetwork as CReluNetwork
-from .maps.trained import ReconfigurationNetwork as ReconfigurationNetwork
 from .maps.triangle import Distances2d as Distances2d
 from .maps.triangle import Triangle as Triangle
 from .maps.twist import Twist as Twist

@@ -92,6 +92,13 @@ def families():
     yield FamilyPullback(linear, pm.RandomRelu.family()), pm.Sphere([0.0, 0.0], 1.0)
     yield FamilyPullback(linear, pm.RandomFourier(gamma=1.0).family()), LINE
     yield FamilyPullback(linear, pm.Polynomial.family() @ pm.Abs()), LINE
+    coupling, bent = pm.CouplingNetwork.family(), pm.ReconfigurationNetwork.family()
+    for family in (coupling, bent, pm.InvertibleResidualNetwork.family(), pm.CReluNetwork.family()):
+        yield FamilyPullback(linear, family), LINE
+    for before in (pm.Tanh(), pm.Abs(), step(0.0)):
+        yield FamilyPullback(linear, coupling @ before), LINE
+    yield FamilyPullback(linear, bent @ pm.Tanh()), LINE
+    yield FamilyPullback(linear, bent), pm.Finite([[0.25], [1.0]])
 
 
 def pool():

@@ -18,7 +18,8 @@ class Family:
     Behind linear functions a single map with finitely many features reaches little: the functions
     a·φ + b have finite dimension. The union over a family may be dense: this is what upgrading a
     class is. Of random maps the claims are about draws of real numbers, and hold with probability
-    1.
+    1. Of maps that are trained they are about all maps with any number of units and any arrays,
+    among which training chooses.
 
     Parameters
     ----------
@@ -35,19 +36,32 @@ class Family:
     True
     >>> pm.decide(pm.models.Linear() @ pm.RandomFourier(1000), pm.Universal, on=line).holds
     False
+
+    Homeomorphisms of the line make no class of affine functions universal, a coupling behind a lift
+    does:
+
+    >>> for family in (pm.ReconfigurationNetwork.family(), pm.CouplingNetwork.family()):
+    ...     print(pm.decide(pm.models.Linear() @ family, pm.Universal, on=line).holds)
+    False
+    True
     """
 
     def __init__(self, member: FeatureMap, before: FeatureMap | None = None):
         self.member, self.before = member, before
-        if type(member).spans is Term.spans:
+        if type(member).spans is Term.spans and not self.trained:
             raise OperandError(
                 f"{type(member).__name__} has no family that is known.",
                 got=f"{member!r}.family()",
-                need="a map whose number of features may grow, so that a kernel says what their "
+                need="a map whose number of features may grow, of which it is known what their "
                 "functions come near to",
-                do="pm.RandomFourier.family(), pm.RandomRelu.family(), pm.Polynomial.family()",
+                do="pm.RandomFourier.family(), pm.Polynomial.family(), pm.CouplingNetwork.family()",
             )
         member.check_parameters()
+
+    @property
+    def trained(self) -> bool:
+        """Whether the maps state themselves what their affine functions come near to."""
+        return type(self.member).upgrades is not Term.upgrades
 
     def kernel(self, d: int) -> Any:
         """The kernel whose functions the affine functions of members come near to; or None.

@@ -23,6 +23,7 @@ from ..property import Property
 from ..rows import dense_pieces
 from ..spaces import Euclidean, Image, Space
 from ..witness import Witness
+from .codomain import Codomain
 
 __all__ = ["Fact", "Given", "Part", "Term", "show"]
 
@@ -151,6 +152,20 @@ class Term(Estimator):
         all numbers of features n is that of the functions of the kernel; with probability 1 where
         φ_n is drawn. None where no such kernel is known.
         """
+        return None
+
+    def upgrades(self, on: Space) -> Iterator[Fact]:
+        """Yield (claim, reason) for what is known of the affine functions of all maps of this kind.
+
+        The claims are ``Universal`` and its contrary, about the union of {a·φ + b} on the space
+        `on`, over the maps φ of this kind with any number of units and any arrays. What training
+        finds among them is not claimed. The reason is a proof.
+        """
+        yield from ()
+
+    @property
+    def codomain(self) -> Codomain | None:
+        """Y, where φ: R^n → Y is known as a readout, with the way back to R^n; else None."""
         return None
 
     @classmethod

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import inf
+from collections.abc import Iterator, Sequence
+from math import inf, sqrt
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -13,11 +13,22 @@ from ..errors import ParameterError
 from ..interval import affine_range, multiply, singular_values, widen
 from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
-from ..property import Continuous, Homeomorphism, Injective, Lipschitz, LowerLipschitz, Smooth
+from ..property import (
+    Continuous,
+    Homeomorphism,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    Smooth,
+    Universal,
+)
 from ..spaces import Image, Space
 from .invertible import Invertible, check_width, enclosing, shear_constants
+from .lift import Lift
+from .trained import COUNT, LESHNO, Trained
+from .training import SETTINGS
 
-__all__ = ["Coupling"]
+__all__ = ["Coupling", "CouplingNetwork"]
 
 
 @final
@@ -131,8 +142,6 @@ class Coupling(Invertible):
 
     @classmethod
     def example(cls) -> FeatureMap:
-        from .trained import CouplingNetwork
-
         return CouplingNetwork(n_hidden=3)
 
 
@@ -142,3 +151,72 @@ def sheared(x: torch.Tensor, parts: Any, sign: int) -> torch.Tensor:
     m = len(weight)
     moved = torch.tanh(torch.addmm(bias, x[:, :m], weight)) @ out
     return torch.cat([x[:, :m], x[:, m:] + sign * moved], dim=1)
+
+
+@final
+class CouplingNetwork(Trained):
+    """x ↦ (z, h(z)), a `Lift` and then a `Coupling` of the standardized z, trained in fit; open.
+
+    Linear functions of it are universal as n_hidden grows; of homeomorphisms of R^d they are not.
+
+    Parameters
+    ----------
+    n_hidden : int, default 64
+        How many tanh units h has.
+    count : int, default 1
+        How many values h has.
+    <settings>
+
+    References
+    ----------
+    Kratsios, Hyndman (2021), NEU: a meta-algorithm for universal UAP-invariant feature
+    representation.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    >>> phi = CouplingNetwork(8, n_epochs=5).fit(X, X[:, 0] * X[:, 1])
+    >>> phi.transform(X).shape, bool(np.allclose(phi.inverse(phi.transform(X)), X))
+    ((50, 3), True)
+    """
+
+    n_hidden: int = 64
+    count: int = 1
+    loss: str = "auto"
+    n_epochs: int = 60
+    batch_size: int = 128
+    learning_rate: float = 0.01
+    alpha: float = 1e-4
+    random_state: Any = 0
+
+    _parameter_constraints = {"n_hidden": [COUNT], "count": [COUNT]} | SETTINGS
+
+    def start(self, d: int, rng: np.random.Generator) -> list[np.ndarray]:
+        return [
+            rng.standard_normal((d, self.n_hidden)) * sqrt(2 / d),
+            rng.uniform(-1, 1, self.n_hidden),
+            rng.standard_normal((self.n_hidden, self.count)) / sqrt(self.n_hidden),
+        ]
+
+    def features(self, x: torch.Tensor, arrays: Sequence[torch.Tensor]) -> torch.Tensor:
+        weight, bias, out = arrays
+        return torch.cat([x, torch.tanh(x @ weight + bias) @ out], dim=1)
+
+    def layers(self, arrays: Sequence[np.ndarray]) -> list[FeatureMap]:
+        return [Lift(self.count), Coupling(*arrays)]
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        why = "(z, h(z)) gives z back, and h is continuous"
+        yield Continuous, why
+        yield Injective, why
+        yield Homeomorphism, why
+        yield Smooth(inf), "tanh has derivatives of all orders"
+
+    def upgrades(self, on: Space) -> Iterator[Fact]:
+        if len(on.shape) == 1:
+            text = "the last coordinate is any tanh(z W + b) V, and tanh is no polynomial"
+            yield Universal, Reason(text, cite=LESHNO)
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return cls(n_hidden=3, n_epochs=2)

@@ -8,24 +8,31 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Integral, Real
 from sklearn.utils._param_validation import Interval as Range
+from sklearn.utils._param_validation import Real
 
 from ..errors import InputError, ParameterError
 from ..interval import EPS, ULPS, add, affine_range, multiply, singular_values, widen
 from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
-from ..property import Continuous, Homeomorphism, Injective, Lipschitz, LowerLipschitz, Smooth
+from ..property import (
+    Continuous,
+    Homeomorphism,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    Smooth,
+    Universal,
+)
 from ..spaces import Box, Image, Space
 from .invertible import Invertible, check_width, checked_rows, enclosing
-from .trained import Trained
+from .trained import COUNT, OPEN_MAPS, Trained
 from .training import SETTINGS
 
 __all__ = ["InvertibleResidual", "InvertibleResidualNetwork"]
 
 # Errors of the start are divided by 2^60, unless that takes more steps than these.
 MOST_STEPS = 20_000
-_COUNT = Range(Integral, 1, None, closed="left")
 
 
 def moved(x: torch.Tensor, parts: Any) -> torch.Tensor:
@@ -272,23 +279,7 @@ class InvertibleResidualNetwork(Trained):
         How many tanh units each block has.
     contraction : float, default 0.9
         The c, between 0 and 1. Steps of the inverse go with 1 / log(1 / c).
-    loss : {"auto", "ridge", "logistic"}, default "auto"
-        Of the linear model that is trained with the map, and then left out. "auto": ridge for
-        floating-point numbers, logistic for integers, booleans and strings.
-    n_epochs : int, default 60
-        How often training goes through the rows.
-    batch_size : int, default 128
-    learning_rate : float, default 0.01
-        Of Adam at the start; it falls to 0 along half a cosine.
-    alpha : float, default 1e-4
-        The weight of the squared weights of the linear model.
-    random_state : int, RandomState, Generator or None, default 0
-        Of the start and the order of the rows. Training is in float64 and repeats itself.
-
-    Raises
-    ------
-    ParameterError
-        When training diverges; before anything is changed.
+    <settings>
 
     References
     ----------
@@ -314,8 +305,8 @@ class InvertibleResidualNetwork(Trained):
     random_state: Any = 0
 
     _parameter_constraints = {
-        "n_blocks": [_COUNT],
-        "n_hidden": [_COUNT],
+        "n_blocks": [COUNT],
+        "n_hidden": [COUNT],
         "contraction": [Range(Real, 0, 1, closed="neither")],
     } | SETTINGS
 
@@ -353,6 +344,10 @@ class InvertibleResidualNetwork(Trained):
         yield Injective, why
         yield Homeomorphism, why
         yield Smooth(inf), "tanh has derivatives of all orders"
+
+    def upgrades(self, on: Space) -> Iterator[Fact]:
+        if on.interior:
+            yield ~Universal, OPEN_MAPS
 
     @classmethod
     def example(cls) -> FeatureMap:

@@ -1,25 +1,36 @@
-"""The unit that trained homeomorphisms of R^d are made of."""
+"""Homeomorphisms of R^d: a unit, and chains of it that are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import inf
+from collections.abc import Iterator, Sequence
+from math import inf, sqrt
 from typing import Any, ClassVar, final
 
+import numpy as np
 import torch
 
 from ..errors import ParameterError
 from ..interval import add, multiply, singular_values
 from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
-from ..property import Continuous, Homeomorphism, Injective, Lipschitz, LowerLipschitz, Smooth
+from ..property import (
+    Continuous,
+    Homeomorphism,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    Smooth,
+    Universal,
+)
 from ..spaces import Image, Space
 from .affine import Affine
 from .invertible import Invertible, check_width
 from .monotone_residual import MonotoneResidual, bent, check_height, straightened
+from .trained import COUNT, OPEN_MAPS, Trained
+from .training import SETTINGS
 from .twist import Twist, check_twist, skew, turned
 
-__all__ = ["ReconfigurationUnit", "unit"]
+__all__ = ["ReconfigurationNetwork", "ReconfigurationUnit", "unit"]
 
 
 @final
@@ -155,8 +166,6 @@ class ReconfigurationUnit(Invertible):
 
     @classmethod
     def example(cls) -> FeatureMap:
-        from .trained import ReconfigurationNetwork
-
         return ReconfigurationNetwork(n_units=1, n_epochs=1)
 
 
@@ -164,3 +173,89 @@ def unit(x: torch.Tensor, parts: Any) -> torch.Tensor:
     """The value of a unit with these arrays."""
     centre, generators, widths, weight, bias, height = parts
     return bent(turned(x, centre, skew(generators), widths, 1) @ weight + bias, height)
+
+
+@final
+class ReconfigurationNetwork(Trained):
+    """x ↦ u_n(…u_1(z)), reconfiguration units of the standardized z, trained in fit; open.
+
+    A homeomorphism of R^d, deformed out of the identity so that a linear model of its coordinates
+    fits the target. Bound, it is a chain of `ReconfigurationUnit`.
+
+    Parameters
+    ----------
+    n_units : int, default 4
+    n_profiles : int, default 1
+        How many radial profiles each twist has.
+    <settings>
+
+    References
+    ----------
+    Kratsios, Hyndman (2021), NEU: a meta-algorithm for universal UAP-invariant feature
+    representation; see `Twist` for what is corrected.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    >>> phi = ReconfigurationNetwork(n_units=2, n_epochs=5).fit(X, np.hypot(*X.T) < 0.8)
+    >>> bool(np.allclose(phi.inverse(phi.transform(X)), X))
+    True
+    """
+
+    n_units: int = 4
+    n_profiles: int = 1
+    loss: str = "auto"
+    n_epochs: int = 60
+    batch_size: int = 128
+    learning_rate: float = 0.01
+    alpha: float = 1e-4
+    random_state: Any = 0
+
+    _parameter_constraints = {"n_units": [COUNT], "n_profiles": [COUNT]} | SETTINGS
+
+    def start(self, d: int, rng: np.random.Generator) -> list[np.ndarray]:
+        k, arrays = self.n_profiles, list[np.ndarray]()
+        for _ in range(self.n_units):
+            arrays += [
+                rng.standard_normal(d) / 2,
+                rng.standard_normal((k, d, d)) / sqrt(d) / 4,
+                # Logarithms, as widths are positive.
+                np.log(sqrt(d) * rng.uniform(0.5, 2, k)),
+                rng.standard_normal((d, d)) / d / 10,
+                np.zeros(d),
+                # Roots, as heights are not negative.
+                np.full(d, 0.3),
+            ]
+        return arrays
+
+    def features(self, x: torch.Tensor, arrays: Sequence[torch.Tensor]) -> torch.Tensor:
+        for i in range(0, len(arrays), 6):
+            centre, generators, widths, power, bias, root = arrays[i : i + 6]
+            weight = torch.linalg.matrix_exp(power)
+            x = unit(x, (centre, generators, widths.exp(), weight, bias, root**2))
+        return x
+
+    def layers(self, arrays: Sequence[np.ndarray]) -> list[FeatureMap]:
+        found: list[FeatureMap] = []
+        for i in range(0, len(arrays), 6):
+            centre, generators, widths, power, bias, root = arrays[i : i + 6]
+            weight = torch.linalg.matrix_exp(torch.from_numpy(power)).numpy()
+            found.append(
+                ReconfigurationUnit(centre, generators, np.exp(widths), weight, bias, root**2)
+            )
+        return found
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        why = "every unit is a homeomorphism, and every scale is positive"
+        yield Continuous, why
+        yield Injective, why
+        yield Homeomorphism, why
+        yield Smooth(inf), "every unit has derivatives of all orders"
+
+    def upgrades(self, on: Space) -> Iterator[Fact]:
+        if on.interior:
+            yield ~Universal, OPEN_MAPS
+
+    @classmethod
+    def example(cls) -> FeatureMap:
+        return cls(n_units=2, n_epochs=1)

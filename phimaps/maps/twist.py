@@ -232,7 +232,7 @@ class Twist(Invertible):
 
     @classmethod
     def example(cls) -> FeatureMap:
-        from .trained import ReconfigurationNetwork
+        from .reconfiguration import ReconfigurationNetwork
 
         return ReconfigurationNetwork(n_units=1, n_profiles=2, n_epochs=1)
 

@@ -18,6 +18,26 @@ __all__ = ["FamilyPullback"]
 
 
 @final
+class Members:
+    """All maps of a family that states itself what they come near to; of each nothing is asked."""
+
+    def __init__(self, family: Family):
+        self.family = family
+
+    def __repr__(self) -> str:
+        return f"each map of {self.family!r}"
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        yield from ()
+
+    def parts(self, on: Space) -> list[Part]:
+        return []
+
+    def undefined(self, on: Space) -> str | None:
+        return None
+
+
+@final
 class FamilyPullback:
     """{f∘φ_n : f ∈ F, n = 1, 2, ...} for affine functions F; written ``Linear() @ family``.
 
@@ -63,11 +83,16 @@ class FamilyPullback:
         return kernel if kernel is None or before is None else kernel @ before
 
     def facts(self, on: Space) -> Iterator[Fact]:
-        yield from ()
+        if self.family.before is None:
+            yield from self.family.member.upgrades(on)
 
     def parts(self, on: Space) -> list[Part]:
+        before, own = self.family.before, Family(self.family.member)
+        if self.family.trained and before is not None:
+            first: Any = FamilyPullback(self.model, own)
+            return [Part(first, before.image(on)), Part(before, Image(on, on))]
         # Without a kernel nothing is known of the part, and so nothing of the whole.
-        part: Any = self.kernel_on(on) or self.family.member
+        part: Any = self.kernel_on(on) or Members(own)
         return [Part(part, Image(on, on))]
 
     def undefined(self, on: Space) -> str | None:

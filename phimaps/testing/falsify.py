@@ -26,6 +26,7 @@ from .probe import Probe
 from .smoothness import smooth
 from .symmetry import homogeneous, invariant
 from .topology import affine, continuous
+from .upgrades import of_members
 
 __all__ = ["ATTACKS", "claims", "falsify"]
 
@@ -94,8 +95,9 @@ def of_family(
     The constants are among them: so only measures of total mass 0 count against it.
     """
     kernel = phi.kernel_on(on)
-    if kernel is None or claim.name != Universal.name:
-        return None
+    if kernel is None or not about(claim):
+        trained = phi.family.trained and about(claim)
+        return of_members(phi, on, claim, random_state, budget) if trained else None
     # Of an open kernel the claim is made whatever its numbers.
     kernel = kernel if kernel.closed else kernel.bind(on.sample(256, random_state))
     about_kernel = Characteristic if claim.holds else claim

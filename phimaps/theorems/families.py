@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..models.family import FamilyPullback
-from ..property import Universal
+from ..property import Continuous, Injective, Universal
 from ..theorem import Premise, theorem
 
 theorem(
@@ -20,5 +20,21 @@ theorem(
         "part of supp μ, as independent draws are, has it on supp μ by continuity, so "
         "∫∫ k dν dν = 0, so ν = 0 where k is universal; Rahimi and Recht 2008. For monomials: each "
         "is a function of the kernel"
+    ),
+)
+theorem(
+    "family-behind-map",
+    Universal,
+    FamilyPullback,
+    Premise("first", Universal),
+    Premise("last", Continuous),
+    Premise("last", Injective),
+    statement=(
+        "a continuous injective map before every member keeps the affine functions of a family "
+        "universal"
+    ),
+    source=(
+        "a continuous injective φ is a homeomorphism of a compact K onto φ(K); extend g∘φ⁻¹ from "
+        "φ(K) by Tietze, and approximate it there by an affine function of a member"
     ),
 )

@@ -5,6 +5,7 @@ import pytest
 
 import phimaps as pm
 from phimaps.errors import OperandError, ParameterError
+from phimaps.testing import falsify
 
 LINE, SQUARE = pm.Box([-1.0], [1.0]), pm.Box([-1.0, -1.0], [1.0, 1.0])
 CIRCLE = pm.Sphere([0.0, 0.0], 1.0)
@@ -44,6 +45,81 @@ def test_what_is_dense_as_it_grows(family, on, holds):
     assert verdict.holds is holds
     # Of falsehood nothing is claimed: that a kernel is not universal is not yet that.
     assert verdict.holds is not False
+
+
+RELUS, COUPLINGS = pm.CReluNetwork.family(), pm.CouplingNetwork.family()
+BENT, STEPS = pm.ReconfigurationNetwork.family(), pm.InvertibleResidualNetwork.family()
+
+
+@pytest.mark.parametrize(
+    ("family", "on", "holds"),
+    [
+        (COUPLINGS, SQUARE, True),
+        (COUPLINGS, pm.Euclidean(3), True),
+        (COUPLINGS, pm.Finite([[0.0], [1.0]]), True),
+        (pm.CouplingNetwork(1, n_epochs=1).family(), LINE, True),
+        (RELUS, SQUARE, True),
+        (pm.CReluNetwork((2, 3)).family(), CIRCLE, True),
+        (COUPLINGS @ pm.Tanh(), SQUARE, True),
+        (RELUS @ pm.Affine([[1.0, 2.0]]), LINE, True),
+        # What is merged before every member stays merged, and what is torn, torn.
+        (COUPLINGS @ pm.Abs(), LINE, None),
+        (RELUS @ pm.Step(0.0), LINE, None),
+        (BENT, LINE, False),
+        (BENT, SQUARE, False),
+        (BENT, pm.Ball([3.0, 4.0], 0.1), False),
+        (STEPS, SQUARE, False),
+        (STEPS, pm.Euclidean(2), False),
+        # A circle has no inside, and curves may have any shadows.
+        (BENT, CIRCLE, None),
+        (STEPS, pm.Finite([[0.0], [1.0]]), None),
+        # With a lift before them homeomorphisms can do more; of what exactly nothing is claimed.
+        (BENT @ pm.Lift(), LINE, None),
+    ],
+    ids=lambda v: repr(v)[:60],
+)
+def test_what_trained_maps_upgrade(family, on, holds):
+    verdict = decided(family, on)
+    assert verdict.holds is holds
+    goal = pm.Universal if holds else ~pm.Universal
+    if holds is not None and on.compact and on.size < 3:
+        assert falsify(LINEAR @ family, goal, on=on) is None
+
+
+def test_the_attack_on_trained_families_can_win():
+    for family, wrong in ((COUPLINGS, ~pm.Universal), (STEPS, pm.Universal)):
+        assert falsify(LINEAR @ family, wrong, on=LINE) is not None
+    torn = pm.from_function(lambda x: x + (x >= 0))
+    for family, how in (
+        (COUPLINGS @ pm.Abs(), "two points are merged before every member"),
+        (COUPLINGS @ torn, "what comes before every member jumps"),
+    ):
+        assert how in str(falsify(LINEAR @ family, pm.Universal, on=LINE))
+    finite = pm.Finite([[0.0], [1.0]])
+    assert "any values" in str(falsify(LINEAR @ STEPS, ~pm.Universal, on=finite))
+
+
+@pytest.mark.parametrize("kind", [pm.ReconfigurationNetwork, pm.InvertibleResidualNetwork])
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_affine_function_of_a_homeomorphism_comes_near_to_a_bowl(kind, d, seed):
+    """The bound 1/2 from the map alone: a value inside, and the greatest one on the sphere."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-1, 1, (300, d))
+    phi = kind(2, n_epochs=4).fit(points, -(points**2).sum(axis=1))
+    sphere = rng.standard_normal((20_000 if d > 1 else 2, d))
+    sphere = sphere / np.linalg.norm(sphere, axis=1, keepdims=True)
+    if d == 1:
+        sphere = np.array([[-1.0], [1.0]])
+    elif d == 2:
+        turns = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+        sphere = np.column_stack([np.cos(turns), np.sin(turns)])
+    centre, around = phi.transform(np.zeros((1, d))), phi.transform(sphere)
+    # |f(0) - 0| >= 1/2 or f <= -1/2 at 0; then on the sphere, where the bowl is -1, f is no less
+    # somewhere: so the greatest value on the sphere is at least that at the centre.
+    for weights in rng.standard_normal((20, d)):
+        most = (around @ weights).max()
+        assert most >= float((centre @ weights)[0]) - 1e-3 * np.abs(around @ weights).max()
 
 
 @pytest.mark.parametrize("n", [1, 10, 300])
@@ -86,9 +162,9 @@ def test_what_has_no_family():
     assert str(error.value) == (
         "Tanh has no family that is known.\n"
         "  got:  Tanh().family()\n"
-        "  need: a map whose number of features may grow, so that a kernel says what their "
+        "  need: a map whose number of features may grow, of which it is known what their "
         "functions come near to\n"
-        "  do:   pm.RandomFourier.family(), pm.RandomRelu.family(), pm.Polynomial.family()"
+        "  do:   pm.RandomFourier.family(), pm.Polynomial.family(), pm.CouplingNetwork.family()"
     )
     with pytest.raises(OperandError, match="A family stands behind affine functions"):
         pm.models.MLP() @ pm.Polynomial.family()
