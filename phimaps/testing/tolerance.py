@@ -15,9 +15,11 @@ __all__ = ["tolerance"]
 Evaluate = Callable[[Any], np.ndarray]
 
 SEED = 20
-# Units in the last place: of the value that every feature may be off, and of a step of the input
-# along the line where the computation's own noise is read; small enough for float32's few digits.
-VALUE, STEP = 16.0, {np.dtype(np.float32): 2.0**7, np.dtype(np.float64): 2.0**16}
+# Units in the last place of its value that every feature may be off.
+VALUE = 16.0
+# The lines on which the noise of a computation is read: steps in ulps of the columns' sizes, and in
+# ulps of the entries themselves. Long, that inner results change; short, that φ is smooth on them.
+LINES = {"f8": (2.0**16, 2.0**32), "f4": (2.0**7, 2.0**10)}
 # Whole numbers up to here may be names of levels, which have no neighbours that mean anything.
 LABELS = 4096
 # Fourth differences of noise have 70 = (8 choose 4) times its variance (Moré and Wild 2011).
@@ -49,7 +51,7 @@ def tolerance(
     Parameters
     ----------
     evaluate : callable
-        Gives the features, shape (n, d), of data like ``X``. It is called about 17 times, its
+        Gives the features, shape (n, d), of data like ``X``. It is called about 25 times, its
         warnings are not shown, and data that it refuses are left out.
     X : array of shape (n, ...) or DataFrame
         Arrays of floats are handed over in ``dtype``. Of a frame only the columns of floats move,
@@ -64,7 +66,8 @@ def tolerance(
     factor : float
         Ulps of the input. ``benchmarks/tolerance.py`` shows what other values do.
     scale : array of shape (...), optional
-        Usual size of each column, for entries that are 0; else the largest in ``X``, else 1.
+        Usual size of each column (of the data that the map was fitted to, say): the size of inner
+        results may come from there. Else the largest entry in ``X``, else 1.
 
     Returns
     -------
@@ -117,38 +120,30 @@ def tolerance(
         spread = np.maximum(spread, np.where(jumps | ~np.isfinite(far), 0.0, far))
     if not seen:
         return blind
-    noise = np.where(jumps, 0.0, _noise(moved, base, ulp, eps, spread / factor, random))
-    bound = spread + factor * noise + VALUE * eps * size
+    noise = np.zeros_like(base)
+    precision = "f4" if eps > 1e-8 else "f8"
+    for unit, steps in zip((_column(x, scale), np.abs(x)), LINES[precision], strict=True):
+        step = eps * steps * np.where(np.isfinite(unit), unit, 0.0)
+        signs = random.choice([-1.0, 1.0], x.shape)
+        line = [base if k == 0 else moved(k * step * signs) for k in range(-4, 5)]
+        noise = np.maximum(noise, _noise(line, eps))
+    bound = spread + factor * np.where(jumps, 0.0, noise) + VALUE * eps * size
     return np.where(np.isnan(bound), 0.0, bound)
 
 
-def _noise(
-    moved: Callable[[np.ndarray], np.ndarray | None],
-    base: np.ndarray,
-    ulp: np.ndarray,
-    eps: float,
-    slope: np.ndarray,
-    random: np.random.Generator,
-) -> np.ndarray:
-    """The standard deviation of the computation's own noise, 0 where it cannot be told."""
-    step = STEP.get(np.dtype(np.float32) if eps > 1e-8 else np.dtype(np.float64), 2.0**7)
-    signs = random.choice([-1.0, 1.0], ulp.shape)
-    line: list[np.ndarray] = []
-    for k in range(-4, 5):
-        value = base if k == 0 else moved(k * step * ulp * signs)
-        if value is None:
-            return np.zeros_like(base)
-        line.append(value)
-    values = np.stack(line)
+def _noise(line: list[np.ndarray | None], eps: float) -> np.ndarray | float:
+    """The standard deviation of the noise in values at nine equidistant points; else 0."""
+    values = np.stack([value for value in line if value is not None])
+    if len(values) < len(line):
+        return 0.0
     with np.errstate(all="ignore"):
-        differences = np.stack(
-            [np.tensordot(FOURTH, values[k : k + 5], axes=(0, 0)) for k in range(5)]
-        )
-        found = np.sqrt((differences**2).mean(axis=0) / SPREAD)
-        # A smooth part has fourth differences of about size · (step · slope / size)⁴: less than the
-        # rounding of the value itself wherever the step is short enough.
-        size = np.abs(values).max(axis=0)
-        short = slope * step <= (VALUE * eps) ** 0.25 * size
+        differences = [np.tensordot(FOURTH, values[k : k + 5], axes=(0, 0)) for k in range(5)]
+        found = np.sqrt((np.stack(differences) ** 2).mean(axis=0) / SPREAD)
+        # What is smooth has fourth differences like the fourth power of its relative change: no
+        # more than the rounding of the values themselves, on a line that is so short.
+        sizes = np.abs(values[len(line) // 2])
+        sizes = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0, initial=0.0)
+        short = values.max(axis=0) - values.min(axis=0) <= (VALUE * eps) ** 0.25 * sizes
     return np.where(short & np.isfinite(found), found, 0.0)
 
 
