@@ -22,8 +22,11 @@ from typing import Any
 from .errors import TruthError
 
 __all__ = [
+    "SENSES",
     "Affine",
     "ApproximatelyUAPInvariant",
+    "ApproximatelyUniversal",
+    "Borel",
     "Bounded",
     "Characteristic",
     "Continuous",
@@ -33,6 +36,7 @@ __all__ = [
     "Invariant",
     "Lipschitz",
     "LowerLipschitz",
+    "LpUniversal",
     "NonVanishing",
     "PositiveDefinite",
     "PositivelyHomogeneous",
@@ -163,6 +167,7 @@ Continuous = Property(
     "x_n -> x in K implies φ(x_n) -> φ(x); of a kernel k: (x, y) ↦ k(x, y) is continuous on K × K",
     of=("map", "kernel"),
 )
+Borel = Property("Borel", "{x in K : φ(x) in B} is a Borel set for every Borel set B of R^d")
 Injective = Property("Injective", "φ(x) = φ(y) for x, y in K only if x = y")
 Homeomorphism = Property(
     "Homeomorphism",
@@ -204,6 +209,20 @@ Universal = Property(
     "K the functions of H_k, restricted to C, are dense in C(C)",
     of=("class", "kernel"),
 )
+ApproximatelyUniversal = Property(
+    "ApproximatelyUniversal",
+    "each g in C(K) is a limit of members of F_φ = {f∘φ : f in F}, uniformly on compact sets; the "
+    "members themselves need not be continuous",
+    of=("class",),
+)
+LpUniversal = Property(
+    "LpUniversal",
+    "the members of F_φ = {f∘φ : f in F} are Borel functions, and for each finite Borel measure μ "
+    "on a compact part of K and 1 <= p < ∞ those in L^p(μ) are dense in L^p(μ); sums of point "
+    "masses are such measures",
+    of=("class",),
+)
+SENSES = (Universal, ApproximatelyUniversal, LpUniversal)
 UAPInvariant = Property(
     "UAPInvariant",
     "for every universal class F of continuous functions, F_φ = {f∘φ : f in F} is a dense part of "

@@ -18,7 +18,9 @@ import torch
 from .map import Assume, Compose, Concat, On, Part, Product, Scale, show
 from .proof import Proof, Reason, Strength
 from .property import (
+    SENSES,
     ApproximatelyUAPInvariant,
+    Borel,
     Continuous,
     Homeomorphism,
     Injective,
@@ -26,7 +28,6 @@ from .property import (
     Proper,
     Property,
     UAPInvariant,
-    Universal,
 )
 from .search import Search
 from .spaces import Space
@@ -69,16 +70,16 @@ def prove_rounded(search: Search, phi: Any, claim: Property, on: Space, dtype: s
         text = f"{phi!r} " + where.replace("{verb}", says(claim, number))
         return Proof(text, reason, because, number)
 
-    if claim.name == Universal.name:
+    if claim.name in [p.name for p in SENSES]:
         # Whatever the class does with merged features, it cannot tell them apart.
         found = None if claim.holds else collide(phi.parts(on)[-1].map, on, dtype)
         reason = None if found is None else Reason(found.because, Strength.WITNESS, witness=found)
         return None if reason is None else node(reason)
-    if claim.name in (Continuous.name, Proper.name) and claim.holds:
+    if claim.name in (Borel.name, Continuous.name, Proper.name) and claim.holds:
         return node(
             Reason(
                 "the numbers of a given precision are finitely many, and every map of a finite "
-                "space is continuous and proper",
+                "space is Borel, continuous and proper",
                 Strength.DEFINITION,
             )
         )

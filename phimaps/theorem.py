@@ -168,6 +168,9 @@ WORDS = {
     "Homeomorphism": "is {not}a homeomorphism onto its image",
     "PositivelyHomogeneous": "is {not}positively homogeneous of degree {about}",
     "Invariant": "is {not}invariant under {about}",
+    "Borel": "is {not}a Borel map",
+    "ApproximatelyUniversal": "is {not}approximately universal",
+    "LpUniversal": "is {not}universal in L^p",
     "UAPInvariant": "{keeps} every universal class universal",
     "ApproximatelyUAPInvariant": "{keeps} every universal class approximately universal",
 }

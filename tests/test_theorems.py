@@ -20,7 +20,7 @@ import phimaps as pm
 from phimaps.errors import ContradictionError
 from phimaps.map import Compose, Part
 from phimaps.map import Product as ProductMap
-from phimaps.property import PROPERTIES, Property
+from phimaps.property import PROPERTIES, SENSES, Property
 from phimaps.search import Search
 from phimaps.spaces import Image
 from phimaps.testing import Probe, claims, falsify
@@ -243,7 +243,8 @@ def truth(index: int, goal: Property) -> tuple[str, ...]:
 @cache
 def attacked(index: int, claim: Property, trusted: Any) -> Any:
     phi, on, _ = expressions()[index]
-    tested = claim.name in ("Injective", "Universal") or isinstance(phi, pm.kernels.Kernel)
+    names = ("Injective", *(p.name for p in SENSES))
+    tested = claim.name in names or isinstance(phi, pm.kernels.Kernel)
     witness = trusted if tested and not claim.holds else None
     return falsify(phi, claim, on, witness=witness, probe=probe(index))
 
@@ -356,7 +357,7 @@ def goals(phi: Any) -> tuple[Property, ...]:
     """What may be asked of a map, a class of functions or a kernel."""
     if isinstance(phi, pm.kernels.Kernel):
         return KERNEL_GOALS
-    return (pm.Universal,) if subject(phi)[1] is not None else GOALS
+    return SENSES if subject(phi)[1] is not None else GOALS
 
 
 @pytest.mark.parametrize("shard", range(4))

@@ -12,6 +12,7 @@ import phimaps as pm
 
 from . import theorem_pool_calculus as calculus
 from . import theorem_pool_rectifier as rectifier
+from . import theorem_pool_senses as senses
 from .theorem_known import (
     DENT,
     FLOOR,
@@ -203,4 +204,4 @@ def classes():
 def pool():
     """All (map, space) pairs, the tailored ones first."""
     first = [*specials(), *calculus.pool(), *rectifier.pool()]
-    return [*first, *loose_bounds(), *joined(), *classes()]
+    return [*first, *loose_bounds(), *joined(), *classes(), *senses.pool()]

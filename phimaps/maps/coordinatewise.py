@@ -18,7 +18,15 @@ import torch
 from ..errors import ParameterError, ShapeError
 from ..map import Fact, FeatureMap
 from ..proof import Reason, Strength
-from ..property import Affine, Continuous, Injective, Lipschitz, LowerLipschitz, Smooth
+from ..property import (
+    Affine,
+    Borel,
+    Continuous,
+    Injective,
+    Lipschitz,
+    LowerLipschitz,
+    Smooth,
+)
 from ..spaces import Box, Image, Product, Space
 from ..witness import Collision
 
@@ -77,8 +85,9 @@ CONSTANT = Stretch(True, False, True, 0.0, 0.0, inf, flat=0.0)
 class Coordinatewise(FeatureMap):
     """x ↦ (φ_1(x_1), ..., φ_d(x_d)), a curve for each coordinate; abstract.
 
-    The outputs stand in the order of the coordinates. Values are computed in float64, so that
-    thresholds mean the same in both precisions.
+    Each curve is continuous but at finitely many points. The outputs stand in the order of the
+    coordinates. Values are computed in float64, so that thresholds mean the same in both
+    precisions.
     """
 
     __slots__ = ()
@@ -172,6 +181,7 @@ class Coordinatewise(FeatureMap):
         if self.undefined(on) is not None:
             return
         known = self._known(on)
+        yield Borel, f"{self.title} is continuous but at finitely many points of each coordinate"
         if all(s.steady for s in known):
             yield Continuous, f"{self.title} is continuous on each range"
         if all(s.parted for s in known):

@@ -15,6 +15,7 @@ from torch.nn import functional
 from ..map import Fact
 from ..property import (
     Affine,
+    Borel,
     Continuous,
     Homeomorphism,
     Injective,
@@ -87,6 +88,7 @@ class Jump(Elementwise):
         low, high = on.bounds()
         slopes = np.array(self.piece_slopes).reshape(-1, *[1] * low.ndim)
         meets, real = self._pieces(low, high)
+        yield Borel, f"{self.title} is linear on each of finitely many intervals"
         if self.degree is not None:
             yield PositivelyHomogeneous(self.degree), f"{self.title}(tx) = t^p {self.title}(x)"
         rising = ~(real & (slopes == 0)).any(axis=0)

@@ -97,6 +97,7 @@ class UnitNorm(FeatureMap):
         slack = 16 * EPS * (d + 4)
         most = sqrt(d) * (1 + 2 * EPS) if self.norm == "max" and d > 1 else 1.0
         yield Bounded(most), Reason(f"the norm of x / |x| is 1, and floor = {floor:g} <= 1")
+        yield prop.Borel, "x / |x| is continuous where |x| >= floor, as x is elsewhere, but at 0"
         least, greatest = self._span(*on.bounds())
         least *= 1 - slack
         if greatest * (1 + slack) < floor:

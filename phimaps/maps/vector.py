@@ -143,6 +143,7 @@ class Normalize(FeatureMap):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         yield Bounded(1.0), Reason("|x / |x|| = 1", Strength.DEFINITION)
+        yield prop.Borel, "x / |x| is continuous but at 0"
         yield PositivelyHomogeneous(0), "tx / |tx| = x / |x| for t > 0"
         low, high = on.bounds()
         why = self._meets_rays_once(on)

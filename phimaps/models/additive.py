@@ -13,7 +13,7 @@ from ..proof import Reason, Strength
 from ..property import Universal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, positive, sizes
+from .base import Model, Reach, count, every_sense, positive, sizes
 from .members import Behind
 from .trees import alternating
 
@@ -76,7 +76,7 @@ class Additive(Model):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         if on.size == 1:
-            yield Universal, "of one coordinate these are all continuous functions"
+            yield from every_sense("of one coordinate these are all continuous functions")
         elif (measure := self.annihilator(on)) is not None:
             yield ~Universal, Reason(measure.because, Strength.WITNESS, witness=measure)
 

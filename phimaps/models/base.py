@@ -17,10 +17,23 @@ from ..errors import OperandError, ParameterError, show
 from ..kernels.configurations import collinear
 from ..map import Family, Part, as_map
 from ..map.term import Fact
+from ..proof import Reason
+from ..property import SENSES, ApproximatelyUniversal, LpUniversal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
 
-__all__ = ["Model", "Reach", "count", "line", "positive", "sizes", "spread", "typed"]
+__all__ = [
+    "Model",
+    "Reach",
+    "count",
+    "discontinuous",
+    "every_sense",
+    "line",
+    "positive",
+    "sizes",
+    "spread",
+    "typed",
+]
 
 # Null vectors of more functions than this take longer than anyone waits.
 WIDEST = 2000
@@ -80,9 +93,10 @@ class Model(BaseEstimator, ABC):
     def facts(self, on: Space) -> Iterator[Fact]:
         """Yield (claim, reason) about F on the compact subsets of a space.
 
+        Each sense in which F is dense is a claim of its own; `every_sense` yields them all.
         ``~Universal`` is claimed only where finitely many points of the space show it: the values
-        that members take at them are not dense among all values. So it holds of F_φ as well, for
-        every φ that reaches these points.
+        that members take at them are not dense among all values. So it holds in every sense, and of
+        F_φ as well, for every φ that reaches these points.
         """
 
     @abstractmethod
@@ -198,6 +212,19 @@ class Model(BaseEstimator, ABC):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         return typed(tags, self.task)
+
+
+def every_sense(why: str | Reason) -> Iterator[Fact]:
+    """Universal, and so approximately and in L^p: continuous functions are dense there."""
+    for sense in SENSES:
+        yield sense, why
+
+
+def discontinuous(why: str) -> Iterator[Fact]:
+    """Approximately universal, and in L^p, by members that are Borel functions and need not be
+    continuous."""
+    yield ApproximatelyUniversal, why
+    yield LpUniversal, f"{why}; members are Borel, and continuous functions dense in L^p(μ)"
 
 
 def sizes(step: Any) -> int:

@@ -16,7 +16,7 @@ from ..proof import Reason, Strength
 from ..property import PositiveDefinite, Universal
 from ..spaces import Euclidean, NonNegative, Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, positive, sizes
+from .base import Model, Reach, count, every_sense, positive, sizes
 from .members import Behind, Coded
 
 __all__ = ["KernelColumns", "KernelRidge", "KernelSums", "RBFNetwork"]
@@ -56,7 +56,7 @@ class KernelSums(Model):
         if verdict.holds:
             proof = verdict.proofs[0]
             text = f"it is dense in H_k, and the kernel is universal: {proof.reason.text}"
-            yield Universal, Reason(text, proof.strength, proof.reason.cite)
+            yield from every_sense(Reason(text, proof.strength, proof.reason.cite))
         elif (measure := self.annihilator(on)) is not None:
             text = "Σ c_i k(x_i, c) = 0 for every centre c"
             strength = min(Strength.WITNESS, *(p.strength for p in verdict.proofs))

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any, final
 
 from ..map.term import Fact
-from ..property import Universal
 from ..spaces import Space
-from .base import Model, Reach, count
+from .base import Model, Reach, count, discontinuous, every_sense
 
 __all__ = ["KNeighbors"]
 
@@ -55,7 +54,13 @@ class KNeighbors(Model):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         if not on.infinite:
-            yield Universal, "with each point k times among the data every function is a member"
+            text = "with each point k times among the data every function is a member"
+            yield from every_sense(text)
+        else:
+            yield from discontinuous(
+                "with each point of a fine net k times among the data, the k nearest to x lie at "
+                "one point near to x"
+            )
 
     def member(self, classify: bool) -> Any:
         from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor

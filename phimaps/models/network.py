@@ -14,7 +14,7 @@ from ..proof import Reason, Strength
 from ..property import Universal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, sizes
+from .base import Model, Reach, count, every_sense, sizes
 from .polynomial import Polynomial
 from .torch_network import ACTIVATIONS, TorchNetwork
 
@@ -129,7 +129,7 @@ class MLP(Model):
             if self.activation != "relu":
                 passed = "(σ(a + εt) - σ(a)) / (ε σ'(a)) -> t on compact sets passes values on"
             text = f"{text}; one hidden layer suffices, and {passed}"
-        yield Universal, Reason(text, cite=CITE)
+        yield from every_sense(Reason(text, cite=CITE))
 
     def annihilator(self, on: Space, random_state: int = 0) -> AnnihilatingMeasure | None:
         """Of a polynomial activation that of the polynomials of its degree; else there is none."""

@@ -13,7 +13,7 @@ from ..proof import Reason, Strength
 from ..property import Universal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, line, positive, sizes
+from .base import Model, Reach, count, every_sense, line, positive, sizes
 from .members import Behind
 
 __all__ = ["Polynomial", "Polynomials"]
@@ -116,7 +116,8 @@ class Polynomial(Model):
             return
         members = on.enumerate()
         if members is not None and len(members) <= self.degree + 1:
-            yield Universal, "a product of affine functions is 1 at one of the points, 0 at others"
+            text = "a product of affine functions is 1 at one of the points, 0 at others"
+            yield from every_sense(text)
         elif members is not None and len(members) > self.dimension(on.size):
             yield ~Universal, "there are more points than dimensions of polynomials"
 
@@ -176,7 +177,7 @@ class Polynomials(Model):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         text = "polynomials form an algebra with 1 that separates points"
-        yield Universal, Reason(text, cite="theorem of Stone and Weierstrass")
+        yield from every_sense(Reason(text, cite="theorem of Stone and Weierstrass"))
 
     def ladder(self, step: int) -> Polynomial:
         """`Polynomial` of degree `step`, among which are those of smaller degree."""

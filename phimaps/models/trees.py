@@ -14,7 +14,7 @@ from ..proof import Reason, Strength
 from ..property import Universal
 from ..spaces import Space
 from ..witness import AnnihilatingMeasure
-from .base import Model, Reach, count, positive, sizes
+from .base import Model, Reach, count, discontinuous, every_sense, positive, sizes
 
 __all__ = ["BoostedTrees", "Trees", "alternating"]
 
@@ -22,6 +22,7 @@ __all__ = ["BoostedTrees", "Trees", "alternating"]
 DEEPEST = 11
 # Finite spaces of up to this many points are searched through for a cube.
 FEW = 64
+FINITE = "boxes part finitely many points, and every function on them is continuous"
 
 
 def alternating(on: Space, k: int, because: str) -> AnnihilatingMeasure | None:
@@ -94,8 +95,8 @@ class Trees(Model):
     >>> import phimaps as pm
     >>> pm.decide(Trees() @ pm.Identity(), pm.Universal, on=pm.Box([0.0], [1.0])).holds is None
     True
-    >>> Trees().universality.sense
-    'approximate'
+    >>> pm.decide(Trees() @ pm.Identity(), pm.ApproximatelyUniversal, on=pm.Box([0.0], [1.0])).holds
+    True
     """
 
     linear: ClassVar[bool] = True
@@ -120,10 +121,9 @@ class Trees(Model):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         if not on.infinite:
-            yield (
-                Universal,
-                "boxes part finitely many points, and every function on them is continuous",
-            )
+            yield from every_sense(FINITE)
+        else:
+            yield from discontinuous("a continuous g varies little on each box of a fine grid")
 
     def ladder(self, step: int) -> Trees:
         """2^(step + 1) boxes: functions of fewer boxes are functions of more."""
@@ -204,9 +204,11 @@ class BoostedTrees(Model):
 
     def facts(self, on: Space) -> Iterator[Fact]:
         if not on.infinite and on.size <= self.depth:
-            yield (
-                Universal,
-                "boxes part finitely many points, and every function on them is continuous",
+            yield from every_sense(FINITE)
+        elif on.size <= self.depth:
+            yield from discontinuous(
+                "sums of indicators of orthants, which are trees of depth d, are all functions "
+                "that are constant on each box of a grid"
             )
         elif (measure := self.annihilator(on)) is not None:
             yield ~Universal, Reason(measure.because, Strength.WITNESS, witness=measure)

@@ -1,4 +1,4 @@
-"""Attacks on the universality of F_φ, and on its contrary."""
+"""Attacks on the universality of F_φ in each of its senses, and on its contrary."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import numpy as np
 from ..models import MLP, Additive, Polynomial, Polynomials, Pullback
 from ..models.family import FamilyPullback
 from ..models.linear import AffineFunctions
-from ..property import Property, Universal
+from ..property import ApproximatelyUniversal, LpUniversal, Property, Universal
 from ..spaces import Euclidean
 from ..witness import AnnihilatingMeasure, Collision, Witness
 from .collide import collision, injective
+from .embedding import closing, explodes
 from .evidence import Counterexample
+from .measurable import chosen
 from .probe import Probe, rows
 from .topology import jump
 
@@ -21,8 +23,9 @@ __all__ = ["universal"]
 
 # How well members of F_φ must fit, on points that they have not seen, to count as dense.
 FIT = 1e-3
-# The classes that contain the affine functions.
+# Classes of continuous functions that contain the affine ones; those of polynomials alone.
 AFFINE = (AffineFunctions, MLP, Polynomial, Polynomials, Additive)
+POLYNOMIAL = (AffineFunctions, Polynomial, Polynomials)
 # How far the sum over a measure that annihilates F may be from 0 for a fitted member.
 SEEN = 1e-6
 
@@ -30,7 +33,7 @@ SEEN = 1e-6
 def universal(
     probe: Probe, claim: Property, number: float, model: Any, witness: Witness | None
 ) -> Counterexample | None:
-    """Attack the claim that {f∘φ : f in F} is dense in C(K), or is not."""
+    """Attack the claim that {f∘φ : f in F} is dense in C(K) in one of the senses, or is not."""
     if claim.holds:
         return _obstacle(probe, claim, model)
     if isinstance(witness, AnnihilatingMeasure):
@@ -63,16 +66,58 @@ def _seen(
 def _obstacle(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
     if (found := collision(probe)) is not None:
         return Counterexample(repr(claim), f"φ merges two points: {found[2]}", found[:2])
-    if (torn := jump(probe)) is not None:
-        return Counterexample(
-            repr(claim), f"f∘φ is not continuous: φ jumps by {torn[2]:.3g}", torn[:2]
-        )
+    if (found := OBSTACLES[claim.name](probe, claim, model)) is not None:
+        return found
     if model.finite_dimensional:
         measure = _annihilator(probe, model)
         if measure is not None:
             text = f"Σ c_i f(φ(x_i)) = 0 for every f in F, with {len(measure)} points"
             return Counterexample(repr(claim), text, tuple(measure))
     return None
+
+
+def _torn(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
+    """Members that are not continuous."""
+    if (torn := jump(probe)) is None:
+        return None
+    text = f"f∘φ is not continuous: φ jumps by {torn[2]:.3g}"
+    return Counterexample(repr(claim), text, torn[:2])
+
+
+def _unbounded(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
+    """Polynomials of an unbounded feature are unbounded, or constant.
+
+    Where |φ(x_k)| >= 4^k at points x_k of a compact set, no other is in L^1 of Σ 2^-k δ(x_k).
+    """
+    if not isinstance(model, POLYNOMIAL) or probe.values.shape[1] != 1:
+        return None
+    if (wild := explodes(probe)) is None:
+        return None
+    text = f"|φ(x)| grows without bound towards {wild[1]:.3g} on a compact set"
+    return Counterexample(repr(claim), text, (wild[0],), certain=False)
+
+
+def _near(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
+    """Far points whose values come together, which continuous members cannot tell apart."""
+    if isinstance(model, AFFINE) and (pair := closing(probe)) is not None:
+        text = f"|φ(x) - φ(y)| = {pair[2]:.3g}, and smaller nearby"
+        return Counterexample(repr(claim), text, pair[:2], certain=False)
+    return _unbounded(probe, claim, model)
+
+
+def _no_borel(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
+    """Members that are not Borel functions: the coordinates of φ are among them."""
+    if isinstance(model, AFFINE) and (found := chosen(probe)):
+        return Counterexample(repr(claim), f"f∘φ is not Borel: {found[1]}", found[:1])
+    return _unbounded(probe, claim, model)
+
+
+# What speaks against one sense, besides what speaks against all of them.
+OBSTACLES = {
+    Universal.name: _torn,
+    ApproximatelyUniversal.name: _near,
+    LpUniversal.name: _no_borel,
+}
 
 
 def _annihilator(probe: Probe, model: Any) -> np.ndarray | None:
@@ -94,7 +139,7 @@ def _fits(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
             text = f"affine functions of φ take all values on {len(points)} points"
             return Counterexample(repr(claim), text, certain=False)
         return None
-    if not probe.on.compact or probe.on.size > 2 or not _rich(probe, model):
+    if not probe.on.compact or probe.on.size > 2 or not _rich(probe, claim, model):
         return None
     rng = np.random.default_rng(probe.seed + 8)
     points = probe.on.sample(1600, rng)
@@ -120,10 +165,10 @@ def _fits(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
     return None
 
 
-def _rich(probe: Probe, model: Any) -> bool:
+def _rich(probe: Probe, claim: Property, model: Any) -> bool:
     """Whether F is said to be universal itself: then what networks fit its members fit as well."""
     known = model.facts(Euclidean(probe.values.shape[1]))
-    return any(claim.name == Universal.name and claim.holds for claim, _ in known)
+    return any(fact.name == claim.name and fact.holds for fact, _ in known)
 
 
 def subject(phi: Any) -> tuple[Any, Any]:
@@ -137,4 +182,4 @@ def subject(phi: Any) -> tuple[Any, Any]:
 
 def about(claim: Property) -> bool:
     """Whether the claim is about a class of functions and not about a map."""
-    return claim.name == Universal.name
+    return claim.name in OBSTACLES

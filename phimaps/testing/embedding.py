@@ -14,7 +14,7 @@ from .evidence import Counterexample, gap_bounds
 from .probe import Probe, rows
 from .topology import convex, jump
 
-__all__ = ["approximately_invariant", "homeomorphism", "uap_invariant"]
+__all__ = ["approximately_invariant", "closing", "explodes", "homeomorphism", "uap_invariant"]
 
 # Points farther out than this are left alone where only compact sets count.
 OUT = 1e3
@@ -118,16 +118,16 @@ def approximately_invariant(
     if claim.holds:
         if (found := collision(probe)) is not None:
             return Counterexample(repr(claim), f"φ(x) = φ(y): {found[2]}", found[:2])
-        if (pair := _closing(probe)) is not None:
+        if (pair := closing(probe)) is not None:
             text = f"|φ(x) - φ(y)| = {pair[2]:.3g}, and smaller nearby"
             return Counterexample(repr(claim), text, pair[:2], certain=False)
-        if (wild := _explodes(probe)) is not None:
+        if (wild := explodes(probe)) is not None:
             text = f"|φ(x)| grows without bound towards {wild[1]:.3g} on a compact set"
             return Counterexample(repr(claim), text, (wild[0],), certain=False)
         return None
     if witness is not None:
         return injective(probe, claim, number, witness)
-    if probe.on.infinite and (_closing(probe) is not None or _explodes(probe) is not None):
+    if probe.on.infinite and (closing(probe) is not None or explodes(probe) is not None):
         return None
     if probe.on.infinite and jump(probe, False) is not None:
         # Across a jump the search for nearly equal values is weak.
@@ -135,7 +135,7 @@ def approximately_invariant(
     return injective(probe, claim, number)
 
 
-def _closing(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
+def closing(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
     """Points apart whose values a search brings as near as floats go, though φ has a jump there."""
     if not probe.on.infinite or jump(probe, False) is None:
         return None
@@ -152,7 +152,7 @@ def _closing(probe: Probe) -> tuple[np.ndarray, np.ndarray, float] | None:
     return pairs.x[i], pairs.y[i], float(pairs.gap[i])
 
 
-def _explodes(probe: Probe) -> tuple[np.ndarray, float] | None:
+def explodes(probe: Probe) -> tuple[np.ndarray, float] | None:
     """A point of moderate size with a huge value, all but touching one with a moderate value."""
     for points, values in [(probe.points, probe.values), *probe.lines]:
         near = np.abs(rows(points)).max(axis=1, initial=0.0) < OUT

@@ -21,6 +21,7 @@ from .embedding import approximately_invariant, homeomorphism, uap_invariant
 from .evidence import Counterexample, undefined_point
 from .gram import KERNEL_ATTACKS, attack
 from .image import onto, proper
+from .measurable import borel
 from .metric import bounded, lipschitz
 from .probe import Probe
 from .smoothness import smooth
@@ -36,6 +37,8 @@ Attack = Callable[[Probe, Property, float], Counterexample | None]
 ATTACKS: dict[str, Attack] = {
     "Affine": affine,
     "ApproximatelyUAPInvariant": approximately_invariant,
+    "ApproximatelyUniversal": universal,  # type: ignore[dict-item]
+    "Borel": borel,
     "Bounded": bounded,
     "Continuous": continuous,
     "DenseImage": onto,
@@ -44,6 +47,7 @@ ATTACKS: dict[str, Attack] = {
     "Invariant": invariant,
     "Lipschitz": lipschitz,
     "LowerLipschitz": lipschitz,
+    "LpUniversal": universal,  # type: ignore[dict-item]
     "PositivelyHomogeneous": homogeneous,
     "Proper": proper,
     "Smooth": smooth,
@@ -100,7 +104,7 @@ def of_family(
         return of_members(phi, on, claim, random_state, budget) if trained else None
     # Of an open kernel the claim is made whatever its numbers.
     kernel = kernel if kernel.closed else kernel.bind(on.sample(256, random_state))
-    about_kernel = Characteristic if claim.holds else claim
+    about_kernel = Characteristic if claim.holds else ~Universal
     found = attack(kernel, on, about_kernel, None, random_state, budget, None)
     return None if found is None else replace(found, claim=repr(claim))
 

@@ -8,6 +8,7 @@ from . import flat as flat
 from . import kernel_algebra as kernel_algebra
 from . import kernels as kernels
 from . import matrix as matrix
+from . import measurable as measurable
 from . import metric as metric
 from . import onto as onto
 from . import rectifier as rectifier
