@@ -73,7 +73,8 @@ def byte_rows(length: int, least: int, most: int) -> Any:
     """Between `least` and `most` strings of `length` bytes, as a strategy of lists."""
     st = hypothesis_strategies()
     row = st.binary(min_size=length, max_size=length)
-    drawn = st.lists(row, min_size=min(least, BY_HAND), max_size=min(most, BY_HAND))
+    # Of other lists most draws are copies of the one before, with one row put in another's place.
+    drawn = st.lists(row, min_size=min(least, BY_HAND), max_size=min(most, BY_HAND), unique=True)
     if most <= BY_HAND:
         return drawn
 

@@ -13,7 +13,7 @@ __all__ = ["pairs", "random_pairs"]
 
 # What may follow the two points in the bytes of a pair: its kind, a coordinate, a size, a sign.
 EXTRA = 4
-KINDS = 16
+KINDS, LINE = 16, 11
 FACTORS = np.array([2.0, 0.5, -2.0, 10.0, 1e-3, 3.0, -0.5, 1.5])
 
 
@@ -38,9 +38,11 @@ class _Pairs:
         extra = extra.reshape(len(drawn), EXTRA)
         a, b = x.reshape(len(x), -1).copy(), z.reshape(len(z), -1).copy()
         kinds = extra[:, 0] % KINDS
-        for kind in np.unique(kinds):
+        # The line comes last: it goes through the first point as that has become.
+        for kind in sorted(set(kinds.tolist()), key=lambda kind: (kind == LINE, kind)):
             at = kinds == kind
-            a[at], b[at] = self._related(int(kind), a[at], b[at], extra[at], a[0])
+            first = ground.arrive(a[:1]).reshape(1, -1) if kind == LINE else a[:1]
+            a[at], b[at] = self._related(kind, a[at], b[at], extra[at], first)
         return ground.arrive(a), ground.arrive(b)
 
     def _related(
@@ -56,7 +58,7 @@ class _Pairs:
         short_way = short * np.maximum(np.abs(x).max(axis=1, keepdims=True), width)
         factor = FACTORS[last % len(FACTORS)]
         shift = np.where(last % 4 < 2, sign, short_way)
-        if kind == 1:
+        if kind == 0:
             return x, np.where(axis, z, x)
         if kind == 2:
             return np.where(axis, ground.low, x), np.where(axis, ground.high, x)
@@ -79,7 +81,7 @@ class _Pairs:
             return x, x + shift
         if kind == 10:
             return x, np.where(axis, x + shift, np.where(np.roll(axis, 1, axis=1), x - shift, x))
-        if kind == 11:
+        if kind == LINE:
             return x, first + factor * (x - first)
         if kind == 12:
             return ground.outward(x), ground.outward(2 * ground.middle - x)
