@@ -13,7 +13,7 @@ from phimaps.spaces import Product
 from phimaps.testing import Probe, falsify
 from phimaps.testing.campaign import QUESTIONS, Tally, campaign
 from phimaps.testing.descent import extreme_ratio
-from phimaps.testing.expressions import _Grower, expressions, leaf_examples
+from phimaps.testing.expressions import Grower, expressions, leaf_examples
 from phimaps.testing.falsify import ATTACKS
 from phimaps.testing.gram import KERNEL_ATTACKS
 from phimaps.testing.single import single
@@ -69,7 +69,7 @@ def test_what_random_expressions_assume_is_true():
     codes = pm.Categories(4)
     assert falsify(pm.Relu(), pm.Lipschitz(1.0), codes) is not None
     for euclidean in (True, False):
-        grower = _Grower(np.random.default_rng(0), [], euclidean)
+        grower = Grower(np.random.default_rng(0), [], euclidean)
         assert isinstance(grower._assumed(pm.Relu()), pm.Relu) != euclidean
         assert not isinstance(grower._assumed(pm.Tanh()), pm.Tanh)
 

@@ -30,7 +30,7 @@ from ..spaces import (
     Subspace,
 )
 
-__all__ = ["expressions", "leaf_examples", "spaces", "surely_defined"]
+__all__ = ["expressions", "leaf_examples", "spaces", "surely_defined", "usable"]
 
 WIDEST = 24
 
@@ -52,7 +52,9 @@ def leaf_examples(report: Callable[[str], None] = print) -> list[FeatureMap]:
     while pending:
         kind = pending.pop()
         pending.extend(kind.__subclasses__())
-        if inspect.isabstract(kind) or not kind.__module__.startswith(maps.__name__):
+        # Others are parents, of which some lack no method.
+        concrete = "__final__" in vars(kind) and not inspect.isabstract(kind)
+        if not concrete or not kind.__module__.startswith(maps.__name__):
             continue
         try:
             found.append(kind.example())
@@ -168,13 +170,20 @@ def _finite(rng: np.random.Generator, d: int) -> Space:
     return Finite(members, np.sqrt(gaps))
 
 
-class _Grower:
-    """Builds expressions bottom up, each tried on sample points before it is used."""
+class Grower:
+    """Builds expressions bottom up, each tried on sample points before it is used.
+
+    They are bound to these points, or left open where `bound` is False.
+    """
 
     def __init__(
-        self, rng: np.random.Generator, examples: list[FeatureMap], euclidean: bool = True
+        self,
+        rng: np.random.Generator,
+        examples: list[FeatureMap],
+        euclidean: bool = True,
+        bound: bool = True,
     ):
-        self.rng, self.examples, self.euclidean = rng, examples, euclidean
+        self.rng, self.examples, self.euclidean, self.bound = rng, examples, euclidean, bound
 
     def leaf(self, x: np.ndarray) -> tuple[FeatureMap, np.ndarray] | None:
         if x.ndim > 2 or self.rng.random() < 0.4:
@@ -185,6 +194,7 @@ class _Grower:
 
     def tried(self, phi: FeatureMap, x: np.ndarray) -> tuple[FeatureMap, np.ndarray] | None:
         """The map bound to the points, and its values; None where it cannot take them."""
+        given = phi
         try:
             phi.check_parameters()
             phi = phi.bind(x) if not phi.closed else phi
@@ -193,7 +203,8 @@ class _Grower:
         except (PhimapsError, ValueError, TypeError, UserWarning):
             return None
         good = np.isfinite(y).all() and y.ndim > 1 and 0 < np.prod(y.shape[1:]) <= WIDEST * 6
-        return (phi, y) if good and np.abs(y).max(initial=0.0) < 1e30 else None
+        found = phi if self.bound else given
+        return (found, y) if good and np.abs(y).max(initial=0.0) < 1e30 else None
 
     def grow(self, x: np.ndarray, depth: int) -> tuple[FeatureMap, np.ndarray] | None:
         if depth <= 0 or self.rng.random() < 0.12:
@@ -322,15 +333,15 @@ def expressions(
     True
     """
     rng = np.random.default_rng(random_state)
-    rows, images = _usable(report or (lambda line: None))
+    rows, images = usable(report or (lambda line: None))
     done = 0
     while done < n:
         if images and rng.random() < 0.08:
             on: Space = Images(1, 4, 4) if rng.random() < 0.5 else Images(2, 3, 4, -1.0, 1.0)
-            grower = _Grower(rng, images)
+            grower = Grower(rng, images)
         else:
             on = spaces(rng, int(rng.integers(1, 5)))
-            grower = _Grower(rng, rows, on.euclidean)
+            grower = Grower(rng, rows, on.euclidean)
         grown = grower.grow(on.sample(24, rng), int(rng.integers(1, depth + 1)))
         if grown is None or grown[1][0].size > WIDEST * 4:
             continue
@@ -345,7 +356,7 @@ def expressions(
             yield phi, on
 
 
-def _usable(report: Callable[[str], None]) -> tuple[list[FeatureMap], list[FeatureMap]]:
+def usable(report: Callable[[str], None]) -> tuple[list[FeatureMap], list[FeatureMap]]:
     """The examples that take rows, and those that take images."""
     rng = np.random.default_rng(0)
     points = [
@@ -357,7 +368,7 @@ def _usable(report: Callable[[str], None]) -> tuple[list[FeatureMap], list[Featu
     for phi in leaf_examples(report):
         taken = False
         for x, kind in points:
-            if _Grower(rng, []).tried(phi, x) is not None:
+            if Grower(rng, []).tried(phi, x) is not None:
                 taken = True
                 if phi not in found[kind]:
                     found[kind].append(phi)
