@@ -7,6 +7,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import property as properties
 from ..errors import InputError, OperandError, ParameterError
 from ..property import Property
@@ -136,7 +138,7 @@ def checked(
     elif any(given is not None for given in (low, high, features)):
         n = 4 if features is None else features
         ends = (-3.0 if low is None else low, 3.0 if high is None else high)
-        space = Box([ends[0]] * n, [ends[1]] * n)
+        space = Box(np.full(n, ends[0]), np.full(n, ends[1]))
     asked = [claim(text) for text in claims or ()] or None
     obj = found(path)
     if not callable(obj) and not hasattr(obj, "transform"):

@@ -209,7 +209,7 @@ def check_feature_map(
         found.append(outcome)
         tell({"object": subject.name, "check": outcome.title, "status": outcome.status})
     return Report(
-        " ".join(repr(subject.obj).split())[:200],
+        subject.notation[:200],
         repr(subject.domain),
         profile_named(profile).name,
         tuple(found),

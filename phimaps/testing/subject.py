@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
+from types import CellType, FunctionType
 from typing import Any, final
 
 import numpy as np
@@ -13,18 +14,17 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from ..errors import OperandError, ParameterError, show
+from ..errors import OperandError, show
 from ..map import FeatureMap
 from ..maps.transformers import is_fitted
-from ..spaces import Box, Euclidean, Images, Space
+from ..spaces import Space
+from .domains import domain_of, is_data
 from .frames import Frame
 
 __all__ = ["Instance", "Subject"]
 
 # How many rows a subject is fitted to where no data are given.
 FITTED = 64
-# How many numbers a row has where nothing says how many.
-NUMBERS = 4
 
 
 @final
@@ -110,7 +110,8 @@ class Subject:
     Examples
     --------
     >>> from sklearn.preprocessing import StandardScaler
-    >>> subject = Subject(StandardScaler(), domain=Box([-1.0, 0.0], [1.0, 5.0]))
+    >>> import phimaps as pm
+    >>> subject = Subject(StandardScaler(), domain=pm.Box([-1.0, 0.0], [1.0, 5.0]))
     >>> subject.kind, subject.has("gradient"), subject.has("names")
     ('transformer', False, True)
     """
@@ -126,12 +127,21 @@ class Subject:
         self.obj, self.claims, self.random_state = obj, claims, random_state
         self.kind = _kind(obj)
         self.given = domain
-        data = domain if _is_data(domain) else None
-        self.domain: Space | Frame = _domain(self, domain)
+        data = domain if is_data(domain) else None
+        self.domain: Space | Frame = domain_of(obj, self.kind, domain)
         self.data = fit_on if fit_on is not None else data
         self._fitted: Any = None
 
     # --- what it is ----------------------------------------------------------------------------
+    @property
+    def notation(self) -> str:
+        """The object as it writes itself, on one line."""
+        try:
+            return " ".join(repr(self.obj).split())
+        except Exception:
+            # A `repr` that raises is for the checks to find.
+            return f"<{self.name}>"
+
     @property
     def name(self) -> str:
         """The name of its class, or of the function."""
@@ -176,7 +186,7 @@ class Subject:
         if self.kind == "module":
             return {"tensors", "gradient"}
         x = torch.from_numpy(np.ascontiguousarray(self.domain.sample(3, 0)))
-        obj = self.fresh().obj if self.kind == "map" else self.obj
+        obj = self.fresh().obj
         try:
             with torch.no_grad():
                 if not isinstance(obj(x.clone()), torch.Tensor):
@@ -205,8 +215,8 @@ class Subject:
         """An independent copy as its author made it, not fitted."""
         if self.has_params:
             return clone(self.obj)
-        if self.kind == "function":
-            return self.obj
+        if isinstance(self.obj, FunctionType):
+            return _own_state(self.obj)
         return copy.deepcopy(self.obj)
 
     @property
@@ -254,16 +264,42 @@ class Subject:
         return f"Subject({self.name}, domain={self.domain!r})"
 
 
+def _own_state(function: FunctionType) -> FunctionType:
+    """The function with its own defaults and variables: what it remembers stays with the copy."""
+    cells = tuple(_own(c) for c in function.__closure__ or ())
+    twin = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        copy.deepcopy(function.__defaults__),
+        cells,
+    )
+    twin.__kwdefaults__ = copy.deepcopy(function.__kwdefaults__)
+    twin.__dict__.update(function.__dict__)
+    twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+    return twin
+
+
+def _own(cell: CellType) -> CellType:
+    try:
+        return CellType(copy.deepcopy(cell.cell_contents))
+    except Exception:
+        # What cannot be copied is shared, as it is between all calls of the function.
+        return cell
+
+
 def _seeded(estimator: Any) -> Any:
-    if hasattr(estimator, "get_params"):
-        open_seeds = {
-            name: 0
-            for name, value in estimator.get_params().items()
-            if name.rpartition("__")[2] == "random_state" and value is None
-        }
-        if open_seeds:
-            estimator.set_params(**open_seeds)
-    return estimator
+    try:
+        parameters = estimator.get_params()
+    except Exception:
+        # Objects without parameters have no seed; what is wrong with them a check says.
+        return estimator
+    open_seeds = {
+        name: 0
+        for name, value in parameters.items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    return estimator.set_params(**open_seeds) if open_seeds else estimator
 
 
 def _needs_target(estimator: Any) -> bool:
@@ -316,63 +352,3 @@ def _first_parameter(obj: Any) -> torch.Tensor | None:
 def _read_as(parameter: torch.Tensor, x: torch.Tensor) -> torch.dtype:
     # Pictures of bytes are for the module to convert.
     return parameter.dtype if x.is_floating_point() else x.dtype
-
-
-# --- domains ---------------------------------------------------------------------------------
-def _is_data(value: Any) -> bool:
-    return isinstance(value, np.ndarray | list) or hasattr(value, "iloc")
-
-
-def _domain(subject: Subject, given: Any) -> Space | Frame:
-    if isinstance(given, Space | Frame):
-        return given
-    if isinstance(given, dict):
-        return Frame(given)
-    if given is None:
-        return _usual(subject)
-    if hasattr(given, "iloc"):
-        return Frame.around(given)
-    if _is_data(given):
-        array = np.asarray(given, dtype=np.float64)
-        if array.ndim > 1 and len(array) and np.isfinite(array).all():
-            return Box(array.min(axis=0), array.max(axis=0))
-    raise ParameterError(
-        f"A domain is a space of points or of rows, not {show(given)}.",
-        got=f"domain={show(given)}",
-        need="a phimaps space, a Frame, a dict of columns, or finite data of shape (n, *point)",
-        do="domain=pm.Box([-1.0, -1.0], [1.0, 1.0]), or {'hour': range(24), 'weight': (0.1, 50.0)}",
-    )
-
-
-def _usual(subject: Subject) -> Space:
-    """The domain where none is given: what the object says of the rows it takes."""
-    obj = subject.obj
-    own = getattr(obj, "domain", None)
-    if isinstance(own, Space):
-        return own
-    width = getattr(obj, "n_features_in_", None) or NUMBERS
-    if subject.kind == "module":
-        return _taken_by(obj)
-    positive = getattr(obj, "positive", False)
-    if subject.kind == "transformer":
-        try:
-            positive = get_tags(obj).input_tags.positive_only
-        except Exception:
-            # What is no BaseEstimator has no tags.
-            positive = False
-    return Box([0.1] * width, [3.0] * width) if positive else Box([-3.0] * width, [3.0] * width)
-
-
-def _taken_by(module: torch.nn.Module) -> Space:
-    for part in module.modules():
-        if isinstance(part, torch.nn.Linear):
-            return Euclidean(part.in_features)
-        if isinstance(part, torch.nn.Conv2d):
-            return Images(part.in_channels, 16, 16)
-        if isinstance(part, torch.nn.Conv1d):
-            return Euclidean((part.in_channels, 32))
-        if isinstance(part, torch.nn.BatchNorm1d | torch.nn.InstanceNorm1d):
-            return Euclidean(part.num_features)
-        if isinstance(part, torch.nn.LayerNorm):
-            return Euclidean(tuple(part.normalized_shape))
-    return Euclidean(NUMBERS)

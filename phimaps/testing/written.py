@@ -75,7 +75,7 @@ def line(subject: Subject, check: Check, claim: Any, draws: list[Any], profile: 
         texts = [f"packed={_packed(draws)!r}"]
     parts = [repr(check.name), _source(subject), *texts]
     if subject.given is not None:
-        parts.append(f"domain={_written(subject.given, 'domain')}")
+        parts.append(f"domain={_written(subject.given, repr(subject.given), 'domain')}")
     if claim is not None and subject.claims is not None:
         parts.append(f"claims={_claimed(claim.value)}")
     if subject.data is not None and subject.data is not subject.given:
@@ -99,13 +99,13 @@ def _source(subject: Subject) -> str:
     """The object as code where its notation is code, else the name ``obj``."""
     if subject.kind in ("module", "function") or not hasattr(subject.obj, "get_params"):
         return "obj"
-    return _written(subject.obj, "obj")
+    return _written(subject.obj, subject.notation, "obj")
 
 
-def _written(value: Any, otherwise: str) -> str:
+def _written(value: Any, text: str, otherwise: str) -> str:
     import phimaps as pm
 
-    text = " ".join(repr(value).split())
+    text = " ".join(text.split())
     # Arrays are written by shape and objects by address: that is no code.
     if any(sign in text for sign in ("<", "...", "float64[", "float32[")) or len(text) > 600:
         return otherwise

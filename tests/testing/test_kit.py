@@ -285,3 +285,20 @@ def test_the_command_line_checks_an_object(capsys, tmp_path):
     assert "failed: check_injective[Injective]" in capsys.readouterr().out
     assert main(["check", "torch:nothing"]) == 2
     assert capsys.readouterr().err.startswith("torch has no nothing.")
+
+
+def test_a_function_s_memory_stays_with_its_copies():
+    def remembers(x, kept=[]):  # noqa: B006
+        kept.append(x.mean())
+        return x - kept[0]
+
+    assert not check_feature_map(remembers, domain=LINE).passed
+    assert remembers.__defaults__ == ([],)
+
+
+def test_an_object_that_cannot_write_itself_has_a_report():
+    class Mute(Centred):
+        def __repr__(self):
+            raise RuntimeError("no words")
+
+    assert str(check_feature_map(Mute())).startswith("<Mute> on Box(")
