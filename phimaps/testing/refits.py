@@ -1,0 +1,158 @@
+"""Copies of an object that are fitted anew, and how far two honest fits may lie apart."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..drawn import generator
+from .subject import Instance
+from .trial import Trial
+
+__all__ = ["apart", "fit_tolerance", "fitted", "reproducible", "rounding", "seeded", "taken"]
+
+# How often the data are rounded anew for a look at what that does to a fit.
+COPIES = 4
+# Ulps by which the features of two fits may differ for each ulp that the data may be off.
+FACTOR = 8.0
+MARGIN = 4.0
+
+
+def seeded(estimator: Any) -> Any:
+    """The estimator, its ``random_state`` set to 0 wherever it is None.
+
+    Examples
+    --------
+    >>> from sklearn.kernel_approximation import RBFSampler
+    >>> seeded(RBFSampler())
+    RBFSampler(random_state=0)
+    """
+    if not hasattr(estimator, "get_params"):
+        return estimator
+    seeds = {
+        name: 0
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    return estimator.set_params(**seeds) if seeds else estimator
+
+
+def fitted(trial: Trial, data: Any, estimator: Any = None) -> Instance:
+    """A copy of the subject with its seeds set, fitted to a copy of the data, warnings unsaid.
+
+    Parameters
+    ----------
+    trial : Trial
+    data : array or DataFrame
+    estimator : estimator, optional
+        What is fitted in place of a copy of the subject.
+    """
+    estimator = seeded(trial.unfitted() if estimator is None else estimator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(copy.deepcopy(data))
+    return Instance(trial.subject, estimator)
+
+
+def reproducible(trial: Trial, X: Any) -> bool:
+    """Whether two fits to the same data give the same features of the rows."""
+    twins = [fitted(trial, trial.fit_data) for _ in range(2)]
+    one, other = (twin.features(X) for twin in twins)
+    return not apart(one, other, 0.0) or not apart(one, other, rounding(trial, twins[0], X))
+
+
+def fit_tolerance(
+    trial: Trial, instance: Instance, X: Any, make: Callable[[], Any] | None = None
+) -> np.ndarray:
+    """How far two honest fits to the same data may lie apart: measured, of shape (n, d).
+
+    Rounding inside a fit (another order of a sum, another memory layout) does what rounding the
+    data would do: so copies are fitted to data moved in their last place, and where a parameter
+    ``tol`` ends an iteration, to the same data with a hundredth of it.
+
+    Parameters
+    ----------
+    trial : Trial
+    instance : Instance
+        Fitted to ``trial.fit_data``.
+    X : array or DataFrame
+        The rows whose features are compared.
+    make : callable, optional
+        Makes an unfitted object with the parameters of the instance, where they are not those of
+        the subject.
+    """
+    make = trial.unfitted if make is None else make
+    base, spread = instance.features(X), np.zeros(())
+    copies = [fitted(trial, _nudged(trial.fit_data, k), make()) for k in range(COPIES)]
+    exact = _stricter(make())
+    if exact is not None:
+        copies.append(fitted(trial, trial.fit_data, exact))
+    for moved in copies:
+        found = moved.features(X)
+        if found.shape == base.shape:
+            with np.errstate(invalid="ignore"):
+                spread = np.fmax(spread, np.abs(found - base))
+    return FACTOR * spread + rounding(trial, instance, X)
+
+
+def rounding(trial: Trial, instance: Instance, X: Any) -> np.ndarray:
+    """How far features may lie apart that are computed twice, of shape (n, d).
+
+    Several times what `tolerance` measures by few samples: the largest of many differences is
+    judged by it, and a fault is larger by orders of magnitude.
+    """
+    return MARGIN * trial.tolerance(instance, X)
+
+
+def apart(found: np.ndarray, expected: np.ndarray, tolerance: Any) -> bool:
+    """Whether features differ by more than the tolerance somewhere; NaN equals NaN here."""
+    if found.shape != expected.shape:
+        return True
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(found - expected) <= tolerance
+    return not bool((same | near).all())
+
+
+def taken(X: Any, places: Any) -> Any:
+    """Rows of an array or a data frame, by their places; a copy."""
+    if hasattr(X, "iloc"):
+        # Repeated labels are another matter than repeated rows.
+        return X.iloc[np.asarray(places)].reset_index(drop=True)
+    return np.asarray(X)[np.asarray(places)]
+
+
+def _stricter(estimator: Any) -> Any:
+    """The estimator, to iterate until a hundredth of its ``tol``; None where it has none."""
+    if not hasattr(estimator, "get_params"):
+        return None
+    names = {
+        name: value / 100
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "tol" and isinstance(value, float) and value > 0
+    }
+    return estimator.set_params(**names) if names else None
+
+
+def _nudged(data: Any, k: int) -> Any:
+    """The data, their floats moved by a unit in the last place, up or down."""
+    rng = generator((17, k))
+    if hasattr(data, "iloc"):
+        moved = data.copy()
+        for j, kind in enumerate(data.dtypes):
+            if getattr(kind, "kind", "") == "f":
+                column = data.iloc[:, j]
+                values = _moved(np.asarray(column, dtype=np.float64), rng)
+                moved.isetitem(j, type(column)(values, index=column.index, dtype=column.dtype))
+        return moved
+    array = np.asarray(data)
+    return _moved(array, rng) if array.dtype.kind == "f" else array
+
+
+def _moved(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    signs = rng.choice([-1.0, 1.0], values.shape).astype(values.dtype)
+    return values * (1 + np.finfo(values.dtype).eps * signs)
