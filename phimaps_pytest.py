@@ -52,10 +52,15 @@ def pytest_terminal_summary(terminalreporter):
     by_object = {}
     for entry in entries:
         by_object.setdefault(entry["object"], []).append(entry)
+    terminalreporter.line(f"{len(by_object)} objects: {_counted(entries)}")
     for name, told in by_object.items():
-        counts = Counter(entry["status"] for entry in told)
-        text = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-        terminalreporter.line(f"{name}: {text}")
-        for entry in told:
-            if entry["status"].startswith("failed"):
-                terminalreporter.line(f"  {entry['status']}: {entry['check']}")
+        failed = [entry for entry in told if entry["status"].startswith("failed")]
+        if failed:
+            terminalreporter.line(f"{name}: {_counted(told)}")
+        for entry in failed:
+            terminalreporter.line(f"  {entry['status']}: {entry['check']}")
+
+
+def _counted(entries):
+    counts = Counter(entry["status"] for entry in entries)
+    return ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))

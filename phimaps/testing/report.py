@@ -10,7 +10,6 @@ from typing import Any, final
 from ..page import document
 from .check import CHECKS
 from .running import Outcome, chosen, profile_named, run
-from .session import tell
 from .subject import Subject
 
 __all__ = ["Report", "check_feature_map", "expected", "outcomes"]
@@ -207,7 +206,6 @@ def check_feature_map(
             message = f"expected: {allowed[outcome.check]}\n{outcome.message}"
             outcome = replace(outcome, status="failed as expected", message=message)
         found.append(outcome)
-        tell({"object": subject.name, "check": outcome.title, "status": outcome.status})
     return Report(
         subject.notation[:200],
         repr(subject.domain),

@@ -265,7 +265,7 @@ def test_a_stranger_s_tests_run_under_the_plugin(tmp_path, workers):
     assert "1 failed, 2 passed, 1 xpassed" in run.stdout
     summary = run.stdout.partition("phimaps: verdicts")[2]
     assert "Centred: 1 failed, 1 passed" in summary
-    assert "StandardScaler: 2 passed" in summary
+    assert "2 objects: 1 failed, 3 passed" in summary
 
 
 def test_the_plugin_imports_nothing_of_the_package():
