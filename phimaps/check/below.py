@@ -15,7 +15,8 @@ from ..models.linear import AffineFunctions
 from ..property import Continuous, Injective
 from ..rows import apply
 from ..spaces import Space
-from ..witness import AnnihilatingMeasure, Collision, NearCollision
+from ..theorems.exhibited import enclosure
+from ..witness import AnnihilatingMeasure, Collision, ConeWitness, NearCollision
 from .chebyshev import Best, chebyshev
 from .collisions import certified
 from .fibres import Pair, black_box, exact_pairs
@@ -29,6 +30,7 @@ __all__ = [
     "basis_of",
     "between",
     "from_measure",
+    "from_order",
     "from_pairs",
     "from_slope",
     "from_span",
@@ -53,18 +55,18 @@ class Bound:
     value : float
     because : str
     certified : bool
-        Whether it is proved: of φ for a pair, of φ as computed for a measure.
-    kind : {"pair", "slope", "span", "class"}
-        From a merged pair, a near pair, the dual of a best approximation, or a measure that the
-        class declares.
-    witness : Collision, NearCollision or AnnihilatingMeasure, optional
+        Whether it is proved: of φ for pairs, of φ as computed for a measure.
+    kind : {"pair", "slope", "order", "span", "class"}
+        From a merged pair, a near pair, an ordered pair, the dual of a best approximation, or a
+        measure that the class declares.
+    witness : Collision, NearCollision, ConeWitness or AnnihilatingMeasure, optional
     """
 
     value: float
     because: str
     certified: bool
     kind: str
-    witness: Collision | NearCollision | AnnihilatingMeasure | None = None
+    witness: Collision | NearCollision | ConeWitness | AnnihilatingMeasure | None = None
 
 
 @final
@@ -171,6 +173,42 @@ def from_slope(
     because = f"members have slope {slope:g} at most"
     witness = NearCollision(points[i], points[j], float(slope), because)
     return Bound(float(worth[i, j]), f"a near pair: {because}", False, "slope", witness)
+
+
+def from_order(
+    model: Any, phi: Any, points: np.ndarray, features: np.ndarray, values: np.ndarray
+) -> Bound | None:
+    """(g(x) - g(y)) / 2 at the worst points with φ(x) <= φ(y) in every coordinate.
+
+    Of all non-decreasing functions of the features, on these points no error can be less, and some
+    member of the class of all of them attains it: max {g(x) : φ(x) <= z} less the bound.
+
+    Parameters
+    ----------
+    model : Model
+        Asked whether all of its members are non-decreasing.
+    phi : FeatureMap
+        Encloses its values at the two points: then the pair is ordered for φ and not only as
+        computed.
+    points : ndarray of shape (n, *point)
+    features : ndarray of shape (n, d)
+    values : ndarray of shape (n,)
+    """
+    if not getattr(model, "monotone", False):
+        return None
+    below = np.ones((len(points), len(points)), dtype=bool)
+    for column in features.T:
+        below &= column[:, None] <= column
+    worth = np.where(below, values[:, None] - values, -np.inf) / 2
+    worth -= 4 * EPS * float(np.abs(values).max(initial=0.0))
+    i, j = np.unravel_index(int(worth.argmax()), worth.shape)
+    if worth[i, j] <= 0:
+        return None
+    lower, upper = enclosure(phi, points[i]), enclosure(phi, points[j])
+    proved = lower is not None and upper is not None and bool((lower[1] <= upper[0]).all())
+    because = "members do not decrease from x to y, as φ(x) <= φ(y) in every coordinate"
+    witness = ConeWitness(points[[i, j]], np.array([1.0, -1.0]), because)
+    return Bound(float(worth[i, j]), f"an ordered pair: {because}", proved, "order", witness)
 
 
 def basis_of(model: Any, features: np.ndarray) -> np.ndarray | None:

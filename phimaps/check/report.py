@@ -9,7 +9,7 @@ from typing import Any, final
 from ..errors import DependencyError
 from ..page import document
 from ..proof import Verdict
-from ..witness import AnnihilatingMeasure, Collision, NearCollision
+from ..witness import AnnihilatingMeasure, Collision, ConeWitness, NearCollision
 from .below import Bound
 
 __all__ = ["Report", "Row"]
@@ -94,7 +94,7 @@ class Report:
     exceeded : float
         ln(1/β) / `fresh`: with that confidence, the probability of an error above ε is at most
         this, for a point drawn as the fresh ones are.
-    witness : Collision, NearCollision or AnnihilatingMeasure, optional
+    witness : Collision, NearCollision, ConeWitness or AnnihilatingMeasure, optional
     notes : tuple of str
         What was left out, and why.
     """
@@ -112,7 +112,7 @@ class Report:
     fresh: int
     confidence: float
     exceeded: float
-    witness: Collision | NearCollision | AnnihilatingMeasure | None = None
+    witness: Collision | NearCollision | ConeWitness | AnnihilatingMeasure | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -308,9 +308,14 @@ def _how(row: Row) -> str:
     return f"{'proved' if row.below.certified else 'numerical'}: {row.because}"
 
 
-def _witness_text(witness: Collision | NearCollision | AnnihilatingMeasure) -> str:
+def _witness_text(
+    witness: Collision | NearCollision | ConeWitness | AnnihilatingMeasure,
+) -> str:
     if isinstance(witness, AnnihilatingMeasure):
         return f"{witness}; {witness.because}"
-    x, y = (" ".join(f"{v:.6g}" for v in p.ravel()[:8]) for p in (witness.x, witness.y))
-    word = "merges" if isinstance(witness, Collision) else "brings together"
+    word, ends = "orders", list(witness.points) if isinstance(witness, ConeWitness) else []
+    if not isinstance(witness, ConeWitness):
+        word = "merges" if isinstance(witness, Collision) else "brings together"
+        ends = [witness.x, witness.y]
+    x, y = (" ".join(f"{v:.6g}" for v in p.ravel()[:8]) for p in ends)
     return f"φ {word} [{x}] and [{y}]; {witness.because}"

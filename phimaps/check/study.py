@@ -19,7 +19,7 @@ from ..rows import apply
 from ..search import Search
 from ..spaces import Euclidean, Space
 from ..theorem import TABLE
-from ..witness import AnnihilatingMeasure, Collision, NearCollision
+from ..witness import AnnihilatingMeasure, Collision, ConeWitness, NearCollision
 from .adversarial import adversary
 from .below import (
     Bound,
@@ -27,6 +27,7 @@ from .below import (
     basis_of,
     between,
     from_measure,
+    from_order,
     from_pairs,
     from_slope,
     from_span,
@@ -159,6 +160,7 @@ class Study:
                 from_pairs(self.merged, g),
                 self._near(g, behind),
                 from_slope(self.model, self.training, behind.training, values),
+                from_order(self.model, self.phi, self.training, behind.training, values),
                 from_measure(declared, g),
             ]
             basis = basis_of(self.model, behind.training)
@@ -347,6 +349,9 @@ def _holds(g: Target, below: Bound, f: Reached, error: float, features: Any) -> 
     size = max(float(np.abs(values).max()), float(np.abs(g(points)).max()))
     # A bound on the slope has taken off what members leave.
     left = 0.0 if below.kind == "slope" else float(abs(masses @ values))
+    if isinstance(below.witness, ConeWitness):
+        # Only what lies on the other side of the hyperplane is left.
+        left = max(0.0, float(masses @ values))
     # A jump of f may fall between two features that are equal but for rounding, and weights may be
     # large; a measure that the class declares leaves no more than rounding of any member.
     declared = below.kind == "class" and left > LEFT * size

@@ -71,6 +71,8 @@ class Model(BaseEstimator, ABC):
     # Whether sums and multiples of members are members, and whether non-negative combinations are.
     linear: ClassVar[bool] = False
     cone: ClassVar[bool] = False
+    # Whether no member decreases in any coordinate.
+    monotone: ClassVar[bool] = False
     # A Lipschitz constant that all members have, in Euclidean distances.
     lipschitz: float | None = None
     # Whether several targets can be regressed on at once.

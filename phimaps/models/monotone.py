@@ -53,6 +53,7 @@ class Monotone(Model):
     """
 
     cone: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
     probabilistic: ClassVar[bool] = False
 
     def __init__(

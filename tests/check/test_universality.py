@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 import phimaps as pm
-from phimaps.check.below import Bound, from_slope, from_span
+from phimaps.check.below import Bound, from_order, from_slope, from_span
 from phimaps.check.study import Clock, Study
 from phimaps.errors import (
     ContradictionError,
@@ -202,6 +202,61 @@ def test_bounds_from_slopes_hold_and_are_attained():
     assert np.abs(5 * points - 2 * points - 1.5).max() <= bound.value + 1e-9
     assert from_slope(Steep(), points, points, points[:, 0]) is None
     assert from_slope(MLP, points, points, 5 * points[:, 0]) is None
+
+
+def test_bounds_from_order_hold_and_are_attained():
+    rng = np.random.default_rng(5)
+    points, values = rng.uniform(-1, 1, (40, 2)), rng.normal(size=40)
+    turn = pm.Affine([[1.0, -0.5], [0.5, 1.0]])
+    features = turn(points)
+    bound = from_order(pm.models.Monotone(), turn, points, features, values)
+    assert bound.certified
+    below = (features[:, None] <= features).all(axis=2)
+    # The least non-decreasing function above all values, moved down by the bound.
+    best = np.where(below, values[:, None], -np.inf).max(axis=0) - bound.value
+    assert (np.diff(best[np.argsort(features[:, 0])]) < 0).any()
+    assert all(best[i] <= best[j] for i, j in zip(*np.nonzero(below), strict=True))
+    assert abs(np.abs(best - values).max() - bound.value) < 1e-12
+    for _ in range(20):
+        member = np.tanh(features @ rng.uniform(0, 3, (2, 5)) + rng.normal(size=5)).sum(axis=1)
+        assert np.abs(member - values).max() >= bound.value
+        assert (
+            bound.witness.weights
+            @ member[[np.flatnonzero((points == p).all(1))[0] for p in bound.witness.points]]
+            <= 0
+        )
+    assert (
+        abs(
+            bound.witness.bound(lambda x: [values[(points == p).all(1)][0] for p in x])
+            - bound.value
+        )
+        < 1e-12
+    )
+    # Of a function as computed nothing is known between points, and so not at them either.
+    black = pm.from_function(lambda x: x)
+    assert not from_order(pm.models.Monotone(), black, points, points, values).certified
+    assert from_order(MLP, turn, points, features, values) is None
+    rising = features.sum(axis=1)
+    assert from_order(pm.models.Monotone(), turn, points, features, rising) is None
+
+
+def test_an_ordered_pair_bounds_monotone_classes_of_rounded_features_as_computed_only():
+    # tanh(20) and tanh(36) are 1.0 in float64, and their enclosures overlap.
+    points, steep = np.array([[20.0], [36.0]]), pm.Tanh()
+    bound = from_order(pm.models.Monotone(), steep, points, steep(points), np.array([1.0, 0.0]))
+    assert not bound.certified
+
+
+def test_a_report_on_a_monotone_class_shows_the_ordered_pair():
+    falling = pm.models.Monotone(n_estimators=8) @ pm.Affine([[2.0]])
+    report = pm.check.universality(falling, on=LINE, targets={"-x": lambda x: -x[:, 0]}, budget=0.5)
+    assert report.verdict == "refuted (witness)"
+    row = report.rows[0]
+    assert (row.below.kind, row.below.certified) == ("order", True)
+    assert abs(row.lower - 1.0) < 1e-12
+    assert row.lower <= row.upper
+    assert "orders [-1] and [1]" in str(report)
+    assert report.witness.verify(lambda x: np.hstack([x, x**3]))
 
 
 # --- what must never pass ------------------------------------------------------------------------
