@@ -30,6 +30,7 @@ REACH = 1e3
 WIDE, PALETTE = 24, 8
 # The numbers that most maps are used on.
 CORE = 10.0
+LONG = 500.0
 TINY = float(np.finfo(np.float64).tiny)
 GOLDEN = 0.6180339887498949
 # Rows beyond these are drawn by a seed.
@@ -157,9 +158,9 @@ class Ground:
         self.floor, self.ceiling = (v.ravel() for v in limits(on, reach))
         self.low = np.where(np.isinf(self.floor), low.ravel(), self.floor)
         self.high = np.where(np.isinf(self.ceiling), high.ravel(), self.ceiling)
-        # Most numbers are drawn from the part that is near 0, where there is one.
+        # Of long sides most numbers are drawn from the part that is near 0, where there is one.
         near, far = np.clip(self.low, -CORE, CORE), np.clip(self.high, -CORE, CORE)
-        cut = far - near > 0.1
+        cut = (far - near > 0.1) & (self.high / 2 - self.low / 2 > LONG / 2)
         self.near, self.far = np.where(cut, near, self.low), np.where(cut, far, self.high)
         self.middle = self.low / 2 + self.high / 2
         self.wide = self.size > WIDE
@@ -269,6 +270,31 @@ class Ground:
 
 def _tiny(points: np.ndarray) -> np.ndarray:
     return (points != 0) & (np.abs(points) < TINY)
+
+
+@final
+class Reader:
+    """Choices from bytes, one after the other; the first ones when the bytes are used up."""
+
+    def __init__(self, made: bytes):
+        self._left = iter(made)
+
+    def below(self, n: int) -> int:
+        """One of 0, ..., n - 1, for n up to 256."""
+        return next(self._left, 0) % n
+
+    def pick(self, options: Any) -> Any:
+        """One of the options, the first for the byte 0."""
+        return options[self.below(len(options))]
+
+    def numbers(self, n: int, unit: float = 0.5, most: int = 6) -> np.ndarray:
+        """n multiples of `unit`: 0, then those of 1, -1, 2, ..., up to `most`."""
+        steps = [self.below(2 * most + 1) for _ in range(n)]
+        return unit * np.array([(k + 1) // 2 if k % 2 else -(k // 2) for k in steps], dtype=float)
+
+    def bytes(self, n: int) -> bytes:
+        """The next n bytes."""
+        return bytes(self.below(256) for _ in range(n))
 
 
 def place_in(two: np.ndarray, size: int) -> np.ndarray:
