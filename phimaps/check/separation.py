@@ -160,6 +160,8 @@ def _flat(value: Values, on: Space, x: np.ndarray, size: float) -> bool:
 
     Rounding makes plateaus as well, and they reach the farther the fewer the digits.
     """
+    if not _in_single(value, x):
+        return False
     single = Values(value.phi, torch.float32)
     low, high = (end.ravel() for end in on.bounds())
     place = x.ravel()
@@ -179,6 +181,15 @@ def _flat(value: Values, on: Space, x: np.ndarray, size: float) -> bool:
                 return False
             constant = constant or reach[0] > 0
     return constant
+
+
+def _in_single(value: Values, x: np.ndarray) -> bool:
+    """Whether φ answers single precision in single precision, as far as its result says.
+
+    A function that computes in float64 whatever it is given has the same plateaus in both.
+    """
+    with torch.no_grad():
+        return value.phi.forward(torch.from_numpy(x[None]).to(torch.float32)).dtype == torch.float32
 
 
 def _reach(value: Values, x: np.ndarray, points: np.ndarray, way: np.ndarray) -> float:

@@ -80,6 +80,19 @@ def test_modules_are_searched_as_well():
     assert verdict.witness.verify(phi)
 
 
+FIXED = {
+    "cast": lambda x: torch.tanh(40 * x.double()),
+    "constant": lambda x: torch.tanh(40 * (x - torch.zeros(1, dtype=torch.float64))),
+    "numpy": lambda x: torch.from_numpy(np.tanh(40 * x.numpy().astype(np.float64))),
+    "cast and back": lambda x: torch.tanh(40 * x.double()).to(x.dtype),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_saturation_in_one_precision_for_all_is_no_plateau(name):
+    assert pm.check.separation(pm.from_function(FIXED[name]), on=LINE).holds is None
+
+
 def test_what_cannot_be_asked():
     with pytest.raises(OperandError, match="separation is about a map"):
         pm.check.separation("map", on=LINE)
