@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, final
 
 from ..errors import ParameterError
-from .check import Check
+from .check import Check, CheckFailed
 from .report import Expected, expected
 from .running import Outcome, chosen, profile_named, run
 from .session import tell
@@ -43,6 +43,8 @@ class Bound:
         CheckFailed, or what the object raised
             With the replay line as a note.
         """
+        # A reader wants the law and the numbers, not how the check was run.
+        __tracebackhide__ = True
         level = profile_named(self.profile)
         outcome = run(self.check, self.subject, self.claim, level, self.random_state)
         tell({"object": self.subject.name, "check": outcome.title, "status": outcome.status})
@@ -61,7 +63,7 @@ def _noted(outcome: Outcome) -> Exception:
     error = outcome.error
     assert error is not None
     error.add_note(f"replay:\n  {outcome.replay}")
-    return error
+    return error.with_traceback(None) if isinstance(error, CheckFailed) else error
 
 
 def parametrize_with_checks(
