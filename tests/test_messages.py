@@ -39,6 +39,8 @@ from .message_rows import (
 )
 from .messages_of_experiments import TABLE as EXPERIMENTS
 from .messages_of_networks import TABLE as NETWORKS
+from .messages_of_readouts import TABLE as READOUTS
+from .messages_of_testing import TABLE as TESTING
 
 TEXTS = Path(__file__).with_name("messages.txt")
 
@@ -504,6 +506,8 @@ TABLE |= {
 
 TABLE |= NETWORKS
 TABLE |= EXPERIMENTS
+TABLE |= READOUTS
+TABLE |= TESTING
 
 
 def raised(case):

@@ -160,7 +160,7 @@ def check_feature_map(
         -3 to 3, or as many as the object says.
     claims : Property, list, dict, optional
         What its author claims: ``pm.Injective``, ``[pm.Continuous, pm.Lipschitz(2.0)]``,
-        ``{"kernel": pm.Gaussian(gamma=0.5)}``. Default: of a map of phimaps all that
+        ``{"kernel": pm.kernels.RBF(gamma=0.5)}``. Default: of a map of phimaps all that
         `phimaps.decide` says of it, of anything else nothing.
     fit_on : data, optional
         What copies are fitted to. Default: the domain where it is data, else 64 of its points.

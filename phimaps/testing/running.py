@@ -115,7 +115,7 @@ def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
             raise ParameterError(
                 f"There is no check {unknown[0]!r}.",
                 got=f"checks={show(list(names))}",
-                need=", ".join(CHECKS),
+                need="names of checks, such as check_rows; phimaps.testing.CHECKS has them all",
                 do="checks=['check_rows'], or leave it out to run all",
             )
     claims = claims_of(subject.obj, subject.claims, subject.domain)
@@ -125,7 +125,7 @@ def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
             raise ParameterError(
                 f"No check tests the claim {claim.name!r}.",
                 got=f"claims={show(subject.claims)}",
-                need=", ".join(sorted({c.claim for c in CHECKS.values() if c.claim})),
+                need="a property, or a name that a check was registered for",
                 do=f"register_check(claim={claim.name!r}) enters one",
             )
     listed: list[tuple[Check, Any]] = []

@@ -100,7 +100,7 @@ def _one(claim: Any) -> Claim:
         f"{show(claim)} is no claim.",
         got=f"claims with {show(claim)}",
         need="properties, such as pm.Injective or pm.Lipschitz(2.0), or a dict of names and values",
-        do="claims=[pm.Continuous, pm.Lipschitz(2.0)], or {'kernel': pm.Gaussian(gamma=0.5)}",
+        do="claims=[pm.Continuous, pm.Lipschitz(2.0)], or {'kernel': pm.kernels.RBF(gamma=0.5)}",
     )
 
 
