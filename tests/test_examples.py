@@ -130,6 +130,19 @@ PROMISED = {
         r"behind a homeomorphism of the plane: 0\.500\n",
         r"behind a lift and a coupling: 0\.0\d\d\n",
     ],
+    "17_verdicts_about_universality.py": [
+        r"a trained chain of layers: proved\n",
+        r"measured, to 0\.0\d of what a constant misses",
+        r"rows normalized by scikit-learn: refuted \(witness\)\n",
+        r"are merged, verified: True\n",
+        r"nearer to the body mass index than [34]\.\d\d\n",
+        r"tells the two apart: False\n",
+        r"written by hand: consistent at resolution 0\.0\d+ on Box\(\[18\], \[42\.2\]\)\n",
+        r"one point in 334 is missed by more",
+        r"a proof: unknown\n",
+        r"a steep switch: inconclusive\n",
+        r"a witness: None\n",
+    ],
 }
 
 
