@@ -19,8 +19,11 @@ from .parametrize import parametrize_with_checks as parametrize_with_checks
 from .precise import formula as formula
 from .precise import precise as precise
 from .probe import Probe as Probe
+from .ratio import Ratio as Ratio
+from .ratio import search_ratio as search_ratio
 from .replaying import replay as replay
 from .report import Report as Report
 from .report import check_feature_map as check_feature_map
+from .shrink import shrink as shrink
 from .subject import Subject as Subject
 from .trial import Trial as Trial

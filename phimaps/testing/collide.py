@@ -10,10 +10,12 @@ from ..property import Property
 from ..witness import Collision
 from .descent import derivatives
 from .evidence import Counterexample, gap_bounds, wobble
+from .grain import opaque
+from .merging import merged
 from .precise import mpmath, traced
 from .probe import Probe, project, rows
 
-__all__ = ["collision", "injective"]
+__all__ = ["collision", "injective", "merged_exactly"]
 
 
 def injective(
@@ -45,12 +47,12 @@ def _collision(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
     if not len(x):
         return None
     for i in range(len(x)):
-        if (why := _merged_exactly(probe, x[i], y[i])) is not None:
+        if (why := merged_exactly(probe, x[i], y[i])) is not None:
             return x[i], y[i], why
     for a, b, da, db in _refined(probe, x, y):
         if (why := _zero_nearby(probe, a, b, da, db)) is not None:
             return a, b, why
-    return None
+    return merged(probe) if opaque(probe) else None
 
 
 def _candidates(probe: Probe) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +72,8 @@ def _candidates(probe: Probe) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([empty, *xs]), np.concatenate([empty, *ys])
 
 
-def _merged_exactly(probe: Probe, x: np.ndarray, y: np.ndarray) -> str | None:
+def merged_exactly(probe: Probe, x: np.ndarray, y: np.ndarray) -> str | None:
+    """Why φ(x) = φ(y) as real numbers, by computing both to very many digits."""
     values = probe(np.stack([x, y]))
     if not np.isfinite(values).all() or np.abs(values[0] - values[1]).max(initial=0.0) > 1e-12:
         return None
@@ -90,7 +93,7 @@ def _refined(probe: Probe, x: np.ndarray, y: np.ndarray) -> Any:
     """Gauss-Newton on φ(x) - φ(y) = 0 with the least motion; yields the pairs that got close."""
     shape, size = (-1, *probe.on.shape), probe.on.size
     for _ in range(int(9 * probe.budget)):
-        both = derivatives(probe, np.concatenate([x, y]))
+        both = derivatives(probe, np.concatenate([x, y]), differences=True)
         if both is None:
             return
         values, derivative = both
@@ -114,7 +117,7 @@ def _refined(probe: Probe, x: np.ndarray, y: np.ndarray) -> Any:
         x = project(probe.on, x - step[:, :size].reshape(shape))
         y = project(probe.on, y - step[:, size:].reshape(shape))
         x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    both = derivatives(probe, np.concatenate([x, y]))
+    both = derivatives(probe, np.concatenate([x, y]), differences=True)
     if both is None:
         return
     values, derivative = both
@@ -131,7 +134,7 @@ def _zero_nearby(
     probe: Probe, x: np.ndarray, y: np.ndarray, ax: np.ndarray, ay: np.ndarray
 ) -> str | None:
     """Whether Newton's method, started here, must end at a collision inside the space."""
-    if (why := _merged_exactly(probe, x, y)) is not None:
+    if (why := merged_exactly(probe, x, y)) is not None:
         return why
     system = np.concatenate([ax, -ay], axis=1)
     if not np.isfinite(system).all():
@@ -153,7 +156,7 @@ def _zero_nearby(
     # Kantorovich: the derivative must hardly change within reach of the zero.
     wide = np.concatenate([p + s * 1e3 * room for p in (x, y) for s in (1, -1)])
     wide = np.ascontiguousarray(project(probe.on, wide))
-    both = derivatives(probe, wide)
+    both = derivatives(probe, wide, differences=True)
     if both is None:
         return None
     half = len(wide) // 2

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .grain import grain, opaque
 from .pairs import Pairs, rows
 
 if TYPE_CHECKING:
+    from ..spaces import Space
     from .probe import Probe
 
 __all__ = ["climb", "derivatives", "extreme_ratio", "local", "solve"]
@@ -19,8 +21,36 @@ __all__ = ["climb", "derivatives", "extreme_ratio", "local", "solve"]
 WIDEST = 48
 
 
-def derivatives(probe: Probe, points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The values (n, k) and derivatives (n, k, d) at the points; None where φ has no gradient."""
+def derivatives(
+    probe: Probe, points: np.ndarray, differences: bool = False
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The values (n, k) and derivatives (n, k, d) at the points; None where φ has no gradient.
+
+    On request differences stand in for a gradient that a step from outside does not have.
+    """
+    found = _gradients(probe, points)
+    if found is None and differences and probe.on.size <= WIDEST and opaque(probe):
+        found = _differences(probe, points)
+    return found
+
+
+def _differences(probe: Probe, points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    n, d = len(points), probe.on.size
+    reach = np.maximum(np.abs(rows(points)).max(axis=1, initial=0.0), 1e-3)
+    step = np.cbrt(grain(probe).eps) * np.minimum(reach, probe.width.max())
+    moves = (step[:, None, None] * np.eye(d)).reshape(n, d, *probe.on.shape)
+    shape = (n * d, *probe.on.shape)
+    up = probe.inside_or_self((points[:, None] + moves).reshape(shape), points, d)
+    down = probe.inside_or_self((points[:, None] - moves).reshape(shape), points, d)
+    apart = np.abs(rows(up - down)).max(axis=1)
+    values = probe(np.concatenate([points, up, down]))
+    with np.errstate(all="ignore"):
+        slope = (values[n : n + n * d] - values[n + n * d :]) / apart[:, None]
+    slope = np.where(apart[:, None] > 0, slope, 0.0)
+    return values[:n], slope.reshape(n, d, -1).transpose(0, 2, 1)
+
+
+def _gradients(probe: Probe, points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     x = torch.from_numpy(points).requires_grad_(True)
     try:
         values = probe.phi.forward(x).flatten(1)
@@ -129,20 +159,22 @@ def climb(probe: Probe, sign: int, steps: int, width: int = 24) -> Pairs | None:
     def back(z: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(probe.moved(z.numpy()))
 
-    def apart(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return (x - y).flatten(1).norm(dim=1)
-
     def value(z: torch.Tensor) -> torch.Tensor:
         return probe.phi.forward(z).flatten(1)
 
+    ends = torch.from_numpy(start.x), torch.from_numpy(start.y)
+    apart = differentiable_distance(probe.on)
     try:
-        x, y = extreme_ratio(
-            torch.from_numpy(start.x), torch.from_numpy(start.y), value, apart, sign, steps, step,
-            back,
-        )  # fmt: skip
+        x, y = extreme_ratio(*ends, value, apart, sign, steps, step, back)
     except Exception:
         # A foreign step may have no gradient, and a point may be refused.
-        return None
+        if probe.on.size > WIDEST or not opaque(probe):
+            return None
+        steep = _Numeric.of(lambda z: torch.from_numpy(probe(back(z).numpy())), grain(probe).eps)
+        try:
+            x, y = extreme_ratio(*ends, steep, apart, sign, steps, step, back)
+        except Exception:
+            return None
     points = np.ascontiguousarray(np.concatenate([x.numpy(), y.numpy()]))
     ok = probe.on.contains(points)
     ok = ok[: len(x)] & ok[len(x) :]
@@ -162,7 +194,7 @@ def local(probe: Probe, sign: int, rounds: int = 12, width: int = 24) -> Pairs |
     x, way, score = probe.points[:0], np.zeros((0, probe.on.size)), np.zeros(0)
     new = probe.points
     for step in range(rounds):
-        both = derivatives(probe, np.ascontiguousarray(new))
+        both = derivatives(probe, np.ascontiguousarray(new), differences=True)
         if both is None:
             return None
         good = np.isfinite(both[1]).all(axis=(1, 2)) & (np.abs(both[1]) < 1e100).all(axis=(1, 2))
@@ -191,6 +223,54 @@ def local(probe: Probe, sign: int, rounds: int = 12, width: int = 24) -> Pairs |
     a = np.concatenate([ends[0], ends[2]])
     b = np.concatenate([ends[1], ends[3]])
     return Pairs(a, b, probe(a), probe(b), probe.on)
+
+
+class _Numeric(torch.autograd.Function):
+    """A function of rows with a gradient by central differences."""
+
+    @staticmethod
+    def of(function: Callable[[Batch], Batch], eps: float) -> Callable[[Batch], Batch]:
+        def value(z: Batch) -> Batch:
+            return _Numeric.apply(z, function, eps)  # type: ignore[no-any-return, no-untyped-call]
+
+        return value
+
+    @staticmethod
+    def forward(ctx: Any, z: Batch, function: Callable[[Batch], Batch], eps: float) -> Batch:
+        ctx.z, ctx.function, ctx.eps = z.detach(), function, eps
+        return function(ctx.z)
+
+    @staticmethod
+    def backward(ctx: Any, above: Batch) -> tuple[Batch, None, None]:  # type: ignore[override]
+        z, size = ctx.z, ctx.z[0].numel()
+        step = ctx.eps ** (1 / 3) * z.abs().flatten(1).amax(dim=1).clamp_min(1e-3)
+        step = step.reshape(-1, *[1] * (z.ndim - 1))
+        listed = []
+        for i in range(size):
+            way = torch.zeros(size, dtype=z.dtype)
+            way[i] = 1
+            move = step * way.reshape(z.shape[1:])
+            change = ctx.function(z + move) - ctx.function(z - move)
+            slope = change / (2 * step.reshape(-1, *[1] * (change.ndim - 1)))
+            listed.append((slope * above).reshape(len(z), -1).sum(dim=1))
+        return torch.stack(listed, dim=1).reshape(z.shape), None, None
+
+
+def differentiable_distance(on: Space) -> Callable[[Batch, Batch], Batch]:
+    """The distance of a space on tensors, with a gradient: by differences where it is no norm."""
+    if on.euclidean:
+        return lambda x, y: (x - y).flatten(1).norm(dim=1)
+    given = getattr(on, "tensors", None)
+    if given is not None:
+        return given  # type: ignore[no-any-return]
+
+    def of_both(z: Batch) -> Batch:
+        half = z.shape[1] // 2
+        x, y = (on.nearest(np.ascontiguousarray(p.numpy())) for p in (z[:, :half], z[:, half:]))
+        return torch.from_numpy(on.distance(x, y))
+
+    value = _Numeric.of(of_both, 2.0**-52)
+    return lambda x, y: value(torch.cat([x, y], dim=1))
 
 
 # --- points with given values --------------------------------------------------------------------

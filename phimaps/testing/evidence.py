@@ -10,6 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ..map import On
+from .grain import grain, opaque
 from .pairs import thin
 from .precise import mpmath, traced
 from .probe import Probe, project
@@ -60,7 +61,9 @@ def wobble(probe: Probe, x: np.ndarray) -> float:
     """A generous bound for the rounding error of the float64 value at a point.
 
     The same map in float32 errs 2^29 times as much, in its inner steps too, which noise on the
-    input alone would not reveal.
+    input alone would not reveal. Of a map without a formula the noise along lines counts as well,
+    and where float32 is so far off that its error is no multiple of that of float64, nothing is
+    certain; one that refuses float32 is judged by the noise alone.
     """
     rng = np.random.default_rng(0)
     jitter = 1 + rng.uniform(-1, 1, (8, *x.shape)) * np.finfo(np.float64).eps
@@ -70,13 +73,24 @@ def wobble(probe: Probe, x: np.ndarray) -> float:
     try:
         with torch.no_grad():
             full = phi.forward(torch.from_numpy(near)).flatten(1)
-            half = phi.forward(torch.from_numpy(near).float()).flatten(1).double()
     except Exception:
         return float("inf")
     values = full.numpy()
     spread = np.abs(values - values[0]).max(initial=0.0)
-    shadow = float((full - half).abs().max()) * 2.0**-29 if full.numel() else 0.0
-    noise = 8 * spread + 64 * shadow + 64 * np.spacing(np.abs(values).max(initial=0.0))
+    noise = 8 * spread + 64 * np.spacing(np.abs(values).max(initial=0.0))
+    foreign = opaque(probe)
+    if foreign:
+        noise += grain(probe).noise
+    try:
+        with torch.no_grad():
+            half = phi.forward(torch.from_numpy(near).float()).flatten(1).double()
+    except Exception:
+        return float(noise) if foreign and np.isfinite(noise) else float("inf")
+    if full.numel():
+        off = (full - half).abs()
+        noise += 64 * float(off.max()) * 2.0**-29
+        if foreign and float(off[0].max()) > 0.05 * max(float(full.abs().max()), 1e-30):
+            noise = max(noise, float(off[0].max()))
     return float(noise) if np.isfinite(noise) else float("inf")
 
 
@@ -103,7 +117,8 @@ def ratio_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
     if not probe.on.euclidean:
         # The space computes the distance, in floating point.
         apart = float(probe.on.distance(x[None], y[None])[0])
-        return low / (apart * (1 + 1e-9) + 1e-15), high / max(apart * (1 - 1e-9) - 1e-15, 1e-300)
+        off = 1e-9 * apart + 1e-15 + _unsteady(probe.on, x, y)
+        return low / (apart + off), high / max(apart - off, 1e-300)
     if mpmath is None:
         apart = float(np.linalg.norm((x - y).ravel()))
         return low / apart * (1 - 1e-14), high / apart * (1 + 1e-14)
@@ -115,6 +130,18 @@ def ratio_bounds(probe: Probe, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
         apart = mpmath.sqrt(sum(squares))
         # The last digits are the rounding of this computation.
         return low / apart * (1 - mpmath.mpf("1e-50")), high / apart * (1 + mpmath.mpf("1e-50"))
+
+
+def _unsteady(on: Any, x: np.ndarray, y: np.ndarray) -> float:
+    """What moves by a last digit do to a distance that was given."""
+    if not hasattr(on, "plain"):
+        return 0.0
+    rng = np.random.default_rng(0)
+    eps = np.finfo(np.float64).eps
+    a, b = (p * (1 + rng.uniform(-2, 2, (16, *p.shape)) * eps) for p in (x, y))
+    far = on.distance(np.concatenate([x[None], y[None], a]), np.concatenate([y[None], x[None], b]))
+    spread = float(np.abs(far - far[0]).max())
+    return 8 * spread if np.isfinite(spread) else float("inf")
 
 
 def _off_space(probe: Probe, *points: np.ndarray) -> float:
@@ -167,12 +194,13 @@ def undefined_point(probe: Probe) -> tuple[np.ndarray, str] | None:
     for points, values in groups:
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         for x in points[bad[:8]]:
-            if _undefined(probe, x):
+            if undefined(probe, x):
                 return x, "φ has no finite value there"
     return None
 
 
-def _undefined(probe: Probe, x: np.ndarray) -> bool:
+def undefined(probe: Probe, x: np.ndarray) -> bool:
+    """Whether it is no overflow that φ has no finite value at a point."""
     with torch.no_grad(), _Watch() as watch:
         probe.phi.forward(torch.from_numpy(x[None]))
     if not watch.infinite and watch.greatest < 1e300:

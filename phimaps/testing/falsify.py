@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import OperandError, ParameterError
 from ..kernels import Kernel
-from ..map import as_map, show
+from ..map import FeatureMap, show
 from ..models.family import FamilyPullback
 from ..proof import Verdict
 from ..property import Characteristic, Property, Universal
@@ -22,8 +22,10 @@ from .evidence import Counterexample, undefined_point
 from .gram import KERNEL_ATTACKS, attack
 from .image import onto, proper
 from .measurable import borel
+from .measured import evaluated, measured
 from .metric import bounded, lipschitz
 from .probe import Probe
+from .shrink import shrink
 from .smoothness import smooth
 from .symmetry import homogeneous, invariant
 from .topology import affine, continuous
@@ -56,6 +58,8 @@ ATTACKS: dict[str, Attack] = {
     "Universal": universal,  # type: ignore[dict-item]
 }
 
+# The properties that are about distances.
+METRIC = ("Lipschitz", "LowerLipschitz")
 # The properties whose refutation may come with two points that φ merges.
 WITNESSED = ("ApproximatelyUAPInvariant", "Homeomorphism", "Injective", "UAPInvariant")
 
@@ -117,18 +121,21 @@ def falsify(
     budget: float = 1.0,
     witness: Witness | None = None,
     probe: Probe | None = None,
+    distance: Any = None,
 ) -> Counterexample | None:
     """Try to contradict a signed claim by computation, without the library's own reasoning.
 
     Rounding cannot raise a false alarm: what floating point suggests is computed again with more
-    digits, and where no formula for that is known, the wobble of the values is allowed for. A claim
-    that something exists (``~Lipschitz(2)``: the constant reaches 2) is contradicted by not finding
-    it; such an answer says ``certain=False``.
+    digits. Where no formula for that is known, the wobble of the values is allowed for, jumps must
+    be steps between two limits, and points with equal values must stand on plateaus that end in a
+    kink or a step, or move with the points around them: tanh, however saturated, does neither. A
+    claim that something exists (``~Lipschitz(2)``: the constant reaches 2) is contradicted by not
+    finding it; such an answer says ``certain=False``.
 
     Parameters
     ----------
-    phi : FeatureMap, model class pulled back, or Kernel
-        Closed, or fitted.
+    phi : FeatureMap, transformer, module, function, model class pulled back, or Kernel
+        Closed, or fitted. A function takes tensors, or arrays, of shape (n, *point).
     goal : Property
         The claim: ``pm.Injective``, ``~pm.Injective``, ``pm.Lipschitz(2.0)``, ``~pm.Lipschitz(2)``.
     on : Space, optional
@@ -141,17 +148,25 @@ def falsify(
         ``~Universal`` and others that it settles: the witness to test instead.
     probe : Probe, optional
         To share evaluations between several attacks on one map and space.
+    distance : callable, optional
+        For `Lipschitz` and `LowerLipschitz` another distance than that of the space: of two batches
+        of points, arrays or tensors, to a number for each pair.
 
     Returns
     -------
     Counterexample or None
+        With points that are simple: their coordinates were set to 0 and rounded as long as the
+        counterexample stands, checked again each time.
 
     Raises
     ------
     OperandError
-        When `goal` is not a property, or not one that there is an attack on.
+        When `goal` is not a property, or not one that there is an attack on, or `phi` no map.
+    UnboundError
+        When the map is not fitted.
     ParameterError
-        When no space is given and the map fixes none, or a model class is missing.
+        When no space is given and the map fixes none, a model class is missing, or a distance is
+        given for a property that is about none, or gives no numbers.
 
     Examples
     --------
@@ -160,6 +175,9 @@ def falsify(
     Injective is contradicted: φ(x) = φ(y): equal to 1500 digits at ...
     >>> falsify(pm.Tanh(), pm.Injective, on=pm.Box([40.0], [50.0])) is None
     True
+    >>> import numpy as np
+    >>> print(falsify(lambda x: np.round(x, 2), pm.Continuous, on=pm.Box([0.0], [1.0])))
+    Continuous is contradicted: φ jumps by 0.01 between neighbours at ...
     """
     claim = getattr(goal, "as_property", goal)
     if not isinstance(claim, Property):
@@ -189,8 +207,27 @@ def falsify(
         return of_family(phi, on, claim, random_state, budget)
     if isinstance(phi, Kernel):
         return attack(phi, on, claim, witness, random_state, budget, probe)
-    inner, model = subject(phi) if hasattr(phi, "facts") else (as_map(phi), None)
-    probe = probe if probe is not None else Probe(inner, on, random_state, budget)
+    if distance is not None and claim.name not in METRIC:
+        raise ParameterError(
+            f"{claim.name} is about no distance.",
+            got=f"distance={show(distance)}",
+            need=" or ".join(METRIC),
+            do="leave it out: continuity and injectivity are the same for all distances of a space",
+        )
+    if isinstance(phi, FeatureMap) or not hasattr(phi, "facts"):
+        inner, model = evaluated(phi, on), None
+    else:
+        inner, model = subject(phi)
+        inner = evaluated(inner, on)
+    if probe is None:
+        probe = Probe(inner, measured(on, distance), random_state, budget)
+    found = _attacked(probe, claim, model, witness)
+    return None if found is None else shrink(found, probe, claim)
+
+
+def _attacked(
+    probe: Probe, claim: Property, model: Any, witness: Witness | None
+) -> Counterexample | None:
     if claim.holds and (missing := undefined_point(probe)) is not None:
         return Counterexample(repr(replace(claim)), missing[1], (missing[0],))
     number = _number(claim)
@@ -198,7 +235,7 @@ def falsify(
         if model is None:
             raise ParameterError(
                 "Universality is a property of a model class pulled back by a map.",
-                got=show(phi),
+                got=show(probe.phi),
                 need="F @ phi",
                 do="falsify(pm.models.MLP() @ phi, pm.Universal, on=space)",
             )

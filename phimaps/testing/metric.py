@@ -11,6 +11,7 @@ import numpy as np
 from ..property import Property
 from .descent import climb, local
 from .evidence import Counterexample, norm_bounds, ratio_bounds
+from .grain import opaque
 from .precise import mpmath, traced
 from .probe import Pairs, Probe, project, rows
 from .topology import convex
@@ -35,7 +36,7 @@ def _exceeds(
     probe: Probe, claim: Property, number: float, sign: int, found: Pairs
 ) -> Counterexample | None:
     for pairs in (found, probe.pairs):
-        for i in pairs.best(sign, 3):
+        for i in _promising(probe, pairs, sign):
             # What is far from the bound needs no exact evaluation.
             near = pairs.ratio[i] + sign * 32 * pairs.noise[i]
             if sign * (near - number) < -1e-12 * abs(number):
@@ -43,9 +44,26 @@ def _exceeds(
             low, high = ratio_bounds(probe, pairs.x[i], pairs.y[i])
             if (sign > 0 and low > number) or (sign < 0 and high < number):
                 ratio = float(low if sign > 0 else high)
-                text = f"|φ(x) - φ(y)| / |x - y| = {ratio!r}, and the bound is {number!r}"
+                apart = "|x - y|" if probe.on.euclidean else "d(x, y)"
+                text = f"|φ(x) - φ(y)| / {apart} = {ratio!r}, and the bound is {number!r}"
                 return Counterexample(repr(claim), text, (pairs.x[i], pairs.y[i]))
     return None
+
+
+def _promising(probe: Probe, pairs: Pairs, sign: int) -> Any:
+    """The pairs whose ratios are looked at: of a map without a formula some of each distance.
+
+    There rounding may spoil all the near ones, and be greater than that of float64.
+    """
+    best = pairs.best(sign, 3)
+    if not len(pairs) or not opaque(probe):
+        return best
+    scale = np.floor(np.log10(pairs.apart))
+    listed = [best]
+    for k in np.unique(scale):
+        group = np.flatnonzero(scale == k)
+        listed.append(group[np.argsort(-sign * pairs.ratio[group], kind="stable")[:3]])
+    return np.unique(np.concatenate(listed))
 
 
 def _unreached(

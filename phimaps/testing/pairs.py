@@ -18,6 +18,7 @@ def rows(points: np.ndarray) -> np.ndarray:
 
 def thin(on: Space) -> bool:
     """Whether the space contains hardly any representable points, and takes those near it."""
+    on = getattr(on, "plain", on)
     if isinstance(on, Product):
         return any(thin(p) for p in on.parts)
     return on.infinite and on.dimension < on.size and not isinstance(on, Boxlike)
@@ -36,6 +37,9 @@ class Pairs:
             # Points are only near such a space, and what is that near tells nothing.
             reach = rows(np.maximum(np.abs(x), np.abs(y))).max(axis=1, initial=0.0)
             good &= apart > 1e-6 * reach
+        if hasattr(on, "plain") and len(apart):
+            # A distance that was given may be rounded as an arc cosine is.
+            good &= apart > 1e-4 * np.nan_to_num(apart).max()
         good &= (apart > 1e-290) & np.isfinite(apart) & np.isfinite(gap)
         self.x, self.y, self.fx, self.fy = x[good], y[good], fx[good], fy[good]
         self.on = on

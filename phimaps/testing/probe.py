@@ -87,7 +87,7 @@ class Probe:
         return np.concatenate([_wide(a, width), _wide(b, width)])
 
     def _run(self, points: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
+        with torch.no_grad(), np.errstate(all="ignore"):
             return self.phi.forward(torch.from_numpy(points)).flatten(1).numpy()
 
     def moved(self, points: np.ndarray) -> np.ndarray:

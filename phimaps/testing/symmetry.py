@@ -13,7 +13,7 @@ from .evidence import Counterexample, wobble
 from .precise import mpmath, traced
 from .probe import Probe
 
-__all__ = ["homogeneous", "invariant"]
+__all__ = ["FACTORS", "homogeneous", "invariant", "off_by_factor", "off_by_motion"]
 
 FACTORS = (2.0, 0.5, 1.5, 4.0, 0.125, 3.0, 2.0**-20, 1024.0, 0.9)
 DIGITS = 60
@@ -39,7 +39,7 @@ def homogeneous(probe: Probe, claim: Property, number: float) -> Counterexample 
     if not claim.holds and _clear(off, size):
         return None
     for i in _worst(off, size):
-        gap = _off_by_factor(probe, one[i], two[i], float(factor[i]), p)
+        gap = off_by_factor(probe, one[i], two[i], float(factor[i]), p)
         if gap is not None:
             if not claim.holds:
                 return None
@@ -66,7 +66,7 @@ def _clear(off: np.ndarray, size: np.ndarray) -> bool:
     return bool((off[good] > 1e-6 * size[good]).any())
 
 
-def _off_by_factor(
+def off_by_factor(
     probe: Probe, x: np.ndarray, y: np.ndarray, factor: float, p: float
 ) -> float | None:
     """|φ(y) - t^p φ(x)| where it is certainly not 0 for y = tx, else None."""
@@ -138,15 +138,22 @@ def _moved(
         i = int(np.nan_to_num(off, nan=-1.0, posinf=-1.0).argmax())
         return (x[i], float(off[i])), len(x)
     for i in _worst(off, size):
-        gap = _off_by_motion(probe, motion, x[i], y[i], off[i])
+        gap = off_by_motion(probe, motion, x[i])
         if gap is not None:
             return (x[i], gap), len(x)
     return None, len(x)
 
 
-def _off_by_motion(
-    probe: Probe, motion: Any, x: np.ndarray, y: np.ndarray, off: float
-) -> float | None:
+def off_by_motion(probe: Probe, motion: Any, x: np.ndarray) -> float | None:
+    """|φ(Tx) - φ(x)| where it certainly is not 0."""
+    try:
+        with torch.no_grad():
+            y = motion.forward(torch.from_numpy(np.ascontiguousarray(x[None]))).numpy()[0]
+    except (PhimapsError, RuntimeError):
+        return None
+    if y.shape != x.shape or not probe.on.contains(y[None])[0]:
+        return None
+    off = float(np.linalg.norm(np.subtract(*probe(np.stack([x, y])))))
     exact, _ = traced(motion, x, DIGITS)
     if exact is not None and exact.shape == x.shape:
         with mpmath.workdps(DIGITS):

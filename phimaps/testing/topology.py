@@ -8,49 +8,50 @@ import numpy as np
 
 from ..property import Property
 from ..spaces import Ball, Boxlike, Product, Simplex, Space, Subspace
-from .evidence import Counterexample, gap_bounds, wobble
+from .evidence import Counterexample, wobble
+from .grain import opaque
 from .precise import mpmath, traced
 from .probe import Probe, project, rows
+from .steps import Jump, fine_jumps, torn
 
-__all__ = ["affine", "continuous", "convex", "jump"]
+__all__ = ["affine", "bends", "continuous", "convex", "jump", "torn_at"]
 
 DIGITS = 80
 
 
 def convex(on: Space) -> bool:
     """Whether the space is known to be convex."""
+    on = getattr(on, "plain", on)
     if isinstance(on, Product):
         return all(convex(p) for p in on.parts)
     return isinstance(on, Boxlike | Ball | Simplex | Subspace)
 
 
 # --- continuity --------------------------------------------------------------------------------
-Jump = tuple[np.ndarray, np.ndarray, float]
-
-
 def jump(probe: Probe, certainly: bool = True) -> Jump | None:
     """Two neighbouring points between which φ jumps, and by how much.
 
     What only seems to be a jump counts unless it must be one `certainly`.
     """
     if "jumps" not in probe.memo:
-        probe.memo["jumps"] = _jumps(probe)
-    seeming: list[Jump] = probe.memo["jumps"]
+        seeming = _jumps(probe)
+        if convex(probe.on) and probe.on.infinite and opaque(probe):
+            seeming = fine_jumps(probe) + seeming
+        probe.memo["jumps"] = seeming
+    seeming = probe.memo["jumps"]
     if not certainly:
         return seeming[0] if seeming else None
     if "jump" not in probe.memo:
-        sure = (j for j in seeming if _torn(probe, *j))
+        sure = (j for j in seeming if torn_at(probe, *j))
         probe.memo["jump"] = next(sure, None)
     found: Jump | None = probe.memo["jump"]
     return found
 
 
-def _torn(probe: Probe, a: np.ndarray, b: np.ndarray, gap: float) -> bool:
+def torn_at(probe: Probe, a: np.ndarray, b: np.ndarray, gap: float) -> bool:
     """Whether the gap stays when the bisection goes on between neighbouring numbers."""
     if mpmath is None or traced(probe.phi, a, DIGITS)[0] is None:
-        # A root is steep enough to leave a gap of half the digits.
-        size = float(np.nanquantile(np.abs(probe.values), 0.9))
-        return gap > 1e-2 * size and bool(gap_bounds(probe, a, b)[0] > 0.5 * gap)
+        return torn(probe, a, b)
     with mpmath.workdps(DIGITS):
         ends = [np.array([mpmath.mpf(float(v)) for v in p.flat], dtype=object) for p in (a, b)]
         values: list[Any] = [traced(probe.phi, p.reshape(a.shape), DIGITS)[0] for p in ends]
@@ -172,7 +173,7 @@ def affine(probe: Probe, claim: Property, number: float) -> Counterexample | Non
     strong = order[bend[order] > 4 * noise[order]]
     # The greatest may stand at an end where nothing is certain, so others are looked at too.
     tried = [*strong[:6], *strong[6 :: max(1, len(strong) // 6)][:6]]
-    bent = next((i for i in tried if _bends(probe, x[i], y[i])), None)
+    bent = next((i for i in tried if bends(probe, x[i], y[i])), None)
     if claim.holds and bent is not None:
         i = bent
         text = f"φ(x) - 2 φ((x + y)/2) + φ(y) is as large as {bend[i]:.6g}"
@@ -205,7 +206,8 @@ def _second_differences(probe: Probe) -> tuple[np.ndarray, ...]:
     return x[good], y[good], bend[good], noise[good]
 
 
-def _bends(probe: Probe, x: np.ndarray, y: np.ndarray) -> bool:
+def bends(probe: Probe, x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether φ at the middle of two points is certainly not the mean of its values there."""
     middle = x / 2 + y / 2
     values: list[Any] = [None]
     if mpmath is not None:
