@@ -56,9 +56,9 @@ class Bound:
     because : str
     certified : bool
         Whether it is proved: of φ for pairs, of φ as computed for a measure.
-    kind : {"pair", "slope", "order", "span", "class"}
-        From a merged pair, a near pair, an ordered pair, the dual of a best approximation, or a
-        measure that the class declares.
+    kind : {"pair", "slope", "order", "span", "class", "image"}
+        From a merged pair, a near pair, an ordered pair, the dual of a best approximation, a
+        measure that the class declares, or one that φ takes to such a one.
     witness : Collision, NearCollision, ConeWitness or AnnihilatingMeasure, optional
     """
 
@@ -241,7 +241,9 @@ def from_span(basis: np.ndarray, points: np.ndarray, values: np.ndarray) -> tupl
     return best, Bound(value, because, certified, "span", known if len(rows) else None)
 
 
-def from_measure(measure: AnnihilatingMeasure | None, g: Target) -> Bound | None:
+def from_measure(
+    measure: AnnihilatingMeasure | None, g: Target, kind: str = "class"
+) -> Bound | None:
     """|Σ c_i g(x_i)| / Σ|c_i| of a measure that annihilates the class behind φ."""
     if measure is None or not len(measure.weights):
         return None
@@ -257,7 +259,5 @@ def from_measure(measure: AnnihilatingMeasure | None, g: Target) -> Bound | None
             do="mend `annihilator` of the model",
         )
     return (
-        Bound(value, f"a measure: {measure.because}", False, "class", measure)
-        if value > 0
-        else None
+        Bound(value, f"a measure: {measure.because}", False, kind, measure) if value > 0 else None
     )

@@ -86,8 +86,12 @@ class _Side:
 class Study:
     """The points, the bounds and the errors of one class behind one map."""
 
-    def __init__(self, model: Any, phi: Any, on: Space, clock: Clock, seed: int):
+    def __init__(
+        self, model: Any, phi: Any, on: Space, clock: Clock, seed: int, refuted: Any = None
+    ):
         self.model, self.phi, self.on, self.clock, self.seed = model, phi, on, clock, seed
+        # What a proof found against the class behind the map.
+        self.refuted = refuted if isinstance(refuted, AnnihilatingMeasure) else None
         self.notes: list[str] = []
         # Whether the budget ended before the targets, or the search for pairs, did.
         self.cut = False
@@ -162,6 +166,7 @@ class Study:
                 from_slope(self.model, self.training, behind.training, values),
                 from_order(self.model, self.phi, self.training, behind.training, values),
                 from_measure(declared, g),
+                from_measure(None if linear or declared else self.refuted, g, "image"),
             ]
             basis = basis_of(self.model, behind.training)
             if basis is not None:

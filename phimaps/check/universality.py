@@ -101,7 +101,7 @@ def universality(
     clock, seed = Clock(float(budget)), seed_of(random_state)
     own = None if targets is None else given(targets, on)
     decision = decide(pulled, Universal, on=on)
-    study = Study(pulled.model, phi, on, clock, seed)
+    study = Study(pulled.model, phi, on, clock, seed, decision.witness)
     rows = study.rows(study.goals() if own is None else own)
     _agrees(decision, rows)
     eps, fresh = study.resolution()

@@ -26,6 +26,7 @@ from ..spaces import Euclidean, Space
 from ..theorem import Case, Condition, Premise, theorem
 from ..witness import AnnihilatingMeasure, Witness
 from .exhibited import enclosure
+from .preimages import preimages
 
 
 def _affinely_independent(case: Case) -> bool:
@@ -167,10 +168,39 @@ def _outnumbered(case: Case) -> bool:
     return phi.closed and len(members) > prod(phi.out_shape(case.on.shape)) + 1
 
 
-def _same_points(case: Case, witness: Witness | None) -> Witness | None:
-    """A measure that annihilates F, where the map leaves its points where they are."""
-    stays = isinstance(case.parts[-1].map, Identity)
-    return witness if stays and isinstance(witness, AnnihilatingMeasure) else None
+def _before(case: Case, witness: Witness | None) -> Witness | None:
+    """A measure that annihilates F_φ: at points that φ takes to those of one against F.
+
+    They are known where φ is the identity, or has a lower constant: see `preimages`.
+    """
+    phi, reached = case.parts[-1].map, case.parts[0].arrives.inner
+    if not isinstance(witness, AnnihilatingMeasure):
+        return None
+    if isinstance(phi, Identity):
+        return witness
+    if reached is None or not bool(reached.surely_contains(witness.points).all()):
+        return None
+    key = f"preimages {witness.points.tolist()}"
+    if key not in case.memo:
+        case.memo[key] = preimages(phi, case.on, witness.points)
+    found = case.memo[key]
+    if found is None:
+        return None
+    text = f"{witness.because}; φ takes these points to {_places(witness)}"
+    if found.radius:
+        text = (
+            f"{witness.because}; φ takes points within {found.radius:.1g} of these to "
+            f"{_places(witness)}"
+        )
+    exact = witness.exact and not found.radius
+    return AnnihilatingMeasure(found.points, witness.weights, text, exact)
+
+
+def _places(measure: AnnihilatingMeasure) -> str:
+    """The points of a measure in words."""
+    rows = measure.points.reshape(len(measure.points), -1)
+    listed = ["[" + ", ".join(f"{v:.4g}" for v in row[:8]) + "]" for row in rows[:4]]
+    return ", ".join(listed) + (", ..." if len(rows) > len(listed) else "")
 
 
 SLUGS = {
@@ -223,5 +253,5 @@ for sense in SENSES:
             "the x_i are those of f at the z_i, and a continuous function has any values at the x_i"
             + masses
         ),
-        carry=_same_points,
+        carry=_before,
     )
