@@ -40,6 +40,7 @@ from .message_rows import (
 from .messages_of_experiments import TABLE as EXPERIMENTS
 from .messages_of_networks import TABLE as NETWORKS
 from .messages_of_readouts import TABLE as READOUTS
+from .messages_of_strategies import TABLE as STRATEGIES
 from .messages_of_testing import TABLE as TESTING
 
 TEXTS = Path(__file__).with_name("messages.txt")
@@ -508,6 +509,7 @@ TABLE |= NETWORKS
 TABLE |= EXPERIMENTS
 TABLE |= READOUTS
 TABLE |= TESTING
+TABLE |= STRATEGIES
 
 
 def raised(case):

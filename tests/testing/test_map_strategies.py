@@ -134,8 +134,9 @@ def test_maps_on_a_given_space():
 
 
 def test_depth_is_that_of_the_expression():
-    def nesting(phi):
-        return 1 + max((nesting(part.map) for part in phi.parts(BOX)), default=-1)
+    def nesting(phi, on=BOX):
+        inside = phi.parts(on)
+        return 1 + max((nesting(part.map, part.arrives.outer) for part in inside), default=-1)
 
     joined = {pm.Concat, pm.Scale, pm.Sum, pm.Tensor}
     assert not joined & {type(phi) for phi in drawn(feature_maps(BOX, depth=0), 30)}
