@@ -85,12 +85,21 @@ FIXED = {
     "constant": lambda x: torch.tanh(40 * (x - torch.zeros(1, dtype=torch.float64))),
     "numpy": lambda x: torch.from_numpy(np.tanh(40 * x.numpy().astype(np.float64))),
     "cast and back": lambda x: torch.tanh(40 * x.double()).to(x.dtype),
+    "single": lambda x: torch.tanh(40 * x.float()),
+    "single and back": lambda x: torch.tanh(40 * x.float()).to(x.dtype),
+    "half and back": lambda x: torch.tanh(10 * x.half()).to(x.dtype),
 }
 
 
 @pytest.mark.parametrize("name", FIXED)
 def test_saturation_in_one_precision_for_all_is_no_plateau(name):
     assert pm.check.separation(pm.from_function(FIXED[name]), on=LINE).holds is None
+
+
+def test_steps_have_few_values_and_merge_all_the_same():
+    for steps in (lambda x: torch.floor(5 * x), lambda x: torch.sign(x.float())):
+        verdict = pm.check.separation(pm.from_function(steps), on=LINE)
+        assert verdict.holds is False
 
 
 def test_what_cannot_be_asked():
