@@ -120,7 +120,7 @@ def parametrize_with_checks(
         # Ids are the same in every process: names and numbers, no addresses.
         seen[subject.name] = seen.get(subject.name, 0) + 1
         label = subject.name + (f"-{seen[subject.name]}" if seen[subject.name] > 1 else "")
-        for check, claim in chosen(subject, checks):
+        for check, claim in chosen(subject, checks, later=True):
             marks = []
             if check.name in allowed:
                 marks.append(pytest.mark.xfail(reason=allowed[check.name], strict=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ParameterError
-from .running import chosen, profile_named
+from .running import DECIDED, chosen, profile_named
 from .subject import Subject
 from .trial import Source, Trial
 from .written import as_drawn, unpacked
@@ -50,7 +50,7 @@ def replay(check: str, obj: Any, *drawn: Any, packed: str = "", domain: Any = No
         obj if isinstance(obj, Subject) else Subject(obj, domain, claims, fit_on, random_state)
     )
     values = list(unpacked(packed)) if packed else list(drawn)
-    for known, claim in chosen(subject, [check]):
+    for known, claim in chosen(subject, [check], later=check == DECIDED.name):
         left = values.copy()
 
         def draw(source: Source, left: list[Any] = left) -> Any:

@@ -16,7 +16,7 @@ from .subject import Subject
 from .trial import PROFILES, Profile, Skipped, Source, Trial
 from .written import line
 
-__all__ = ["Outcome", "chosen", "profile_named", "run"]
+__all__ = ["DECIDED", "Outcome", "chosen", "profile_named", "run"]
 
 # Failures of objects slower than this, in seconds an example, are not shrunk.
 SLOW = 0.1
@@ -93,7 +93,7 @@ def profile_named(name: str | None) -> Profile:
     return PROFILES[name]
 
 
-def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
+def chosen(subject: Subject, names: Any = None, later: bool = False) -> list[tuple[Check, Any]]:
     """The checks to run on a subject, each with the claim that it tests, or None.
 
     Parameters
@@ -101,6 +101,9 @@ def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
     subject : Subject
     names : list of str, optional
         Only the checks of these names.
+    later : bool, default False
+        For a test run that collects its tests: leaves it to one check to find out what the library
+        proves of a map, which takes time, and leaves out what certainly would be skipped.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
     from . import checks as checks  # Importing them enters them.
 
     if names is not None:
-        unknown = [n for n in names if n not in CHECKS]
+        unknown = [n for n in names if n not in CHECKS and n != DECIDED.name]
         if unknown:
             raise ParameterError(
                 f"There is no check {unknown[0]!r}.",
@@ -118,7 +121,8 @@ def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
                 need="names of checks, such as check_rows; phimaps.testing.CHECKS has them all",
                 do="checks=['check_rows'], or leave it out to run all",
             )
-    claims = claims_of(subject.obj, subject.claims, subject.domain)
+    undecided = later and subject.claims is None and subject.kind == "map"
+    claims = [] if undecided else claims_of(subject.obj, subject.claims, subject.domain)
     for claim in claims:
         tested = any(c.claim == claim.name for c in CHECKS.values())
         if claim.source == "given" and not tested:
@@ -132,11 +136,36 @@ def chosen(subject: Subject, names: Any = None) -> list[tuple[Check, Any]]:
     for check in CHECKS.values():
         if names is not None and check.name not in names:
             continue
+        if later and _seen_missing(check, subject):
+            continue
         if check.claim is None:
             listed.append((check, None))
         else:
             listed += [(check, claim) for claim in claims if claim.name == check.claim]
+    if undecided and (names is None or DECIDED.name in names):
+        listed.append((DECIDED, None))
     return listed
+
+
+def _seen_missing(check: Check, subject: Subject) -> bool:
+    """Whether it is seen without evaluating anything that the subject lacks a facet."""
+    lacking = set(check.needs) - subject.plain_facets
+    evaluated = {"tensors", "gradient"} if subject.kind != "transformer" else set()
+    return bool(lacking - evaluated)
+
+
+def check_decided_claims(trial: Trial) -> None:
+    """What the library proves of a map stands every attack."""
+    for check, claim in chosen(trial.subject):
+        if claim is None:
+            continue
+        outcome = run(check, trial.subject, claim, trial.profile, trial.seed)
+        if outcome.error is not None:
+            outcome.error.add_note(f"{outcome.title}\n  replay: {outcome.replay}")
+            raise outcome.error
+
+
+DECIDED = Check("check_decided_claims", check_decided_claims, once=True)
 
 
 # --- one check ---------------------------------------------------------------------------------

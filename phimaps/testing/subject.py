@@ -99,6 +99,8 @@ class Subject:
     fit_on : data, optional
         What copies are fitted to. Default: 64 points of the domain.
     random_state : int, default 0
+    name : str, optional
+        What it is called in ids and summaries. Default: its class, or the function.
 
     Raises
     ------
@@ -123,9 +125,10 @@ class Subject:
         claims: Any = None,
         fit_on: Any = None,
         random_state: int = 0,
+        name: str | None = None,
     ):
         self.obj, self.claims, self.random_state = obj, claims, random_state
-        self.kind = _kind(obj)
+        self.kind, self._name = _kind(obj), name
         self.given = domain
         data = domain if is_data(domain) else None
         self.domain: Space | Frame = domain_of(obj, self.kind, domain)
@@ -144,7 +147,9 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The name of its class, or of the function."""
+        """What it is called: by its class, or the name of the function."""
+        if self._name is not None:
+            return self._name
         own = self.obj if self.kind == "function" else type(self.obj)
         return getattr(own, "__name__", type(self.obj).__name__)
 
@@ -162,6 +167,12 @@ class Subject:
     @cached_property
     def facets(self) -> frozenset[str]:
         """The facets that it has."""
+        rows = isinstance(self.domain, Frame)
+        return self.plain_facets | (set() if rows else self._about_tensors())
+
+    @cached_property
+    def plain_facets(self) -> frozenset[str]:
+        """The facets that are seen without evaluating it."""
         found = set()
         if self.kind in ("map", "transformer"):
             found |= {"estimator", "fit"}
@@ -175,7 +186,6 @@ class Subject:
             found.add(self.kind)
         if isinstance(self.domain, Space):
             found |= {"numbers", "space"}
-            found |= self._about_tensors()
         elif all(getattr(d, "kind", "O") in "iuf" for d in self.domain.sample(2, 0).dtypes):
             found.add("numbers")
         return frozenset(found)
