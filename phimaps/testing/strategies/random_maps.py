@@ -78,6 +78,8 @@ def feature_maps(space: Space | None = None, depth: int = 3, *, closed: bool = T
             need="an int from 0 on",
             do="feature_maps(space, depth=3)",
         )
+    # Looked for now, as Hypothesis minds when a draw takes long.
+    _examples()
     own = 0 if space is not None else BYTES
 
     def grown(made: bytes) -> FeatureMap:
