@@ -103,9 +103,13 @@ def rounding(trial: Trial, instance: Instance, X: Any) -> np.ndarray:
     """How far features may lie apart that are computed twice, of shape (n, d).
 
     Several times what `tolerance` measures by few samples: the largest of many differences is
-    judged by it, and a fault is larger by orders of magnitude.
+    judged by it, and a fault is larger by orders of magnitude. And a few units in the last place of
+    the row's largest feature, as features may be small by cancellation of numbers of its size.
     """
-    return MARGIN * trial.tolerance(instance, X)
+    values = np.abs(instance.features(X))
+    largest = np.where(np.isfinite(values), values, 0.0).max(axis=1, keepdims=True, initial=0.0)
+    eps = np.finfo(X.dtype if isinstance(X, np.ndarray) else trial.subject.dtype).eps
+    return MARGIN * (trial.tolerance(instance, X) + float(eps) * largest)
 
 
 def apart(found: np.ndarray, expected: np.ndarray, tolerance: Any) -> bool:

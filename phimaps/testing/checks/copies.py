@@ -105,7 +105,7 @@ def check_pickle(trial: Trial) -> None:
     """What was pickled, or dumped by joblib, gives the same features when it is loaded."""
     if trial.subject.kind == "function":
         trial.skip("a function is pickled as its name, without what it computes")
-    instance, X = trial.fresh(), trial.rows(12, 12)
+    instance, X = _original(trial), trial.rows(12, 12)
     ways: dict[str, Any] = {"pickle": (pickle.dumps, pickle.loads), "joblib": (_dumped, _loaded)}
     for way, (dump, load) in ways.items():
         try:
@@ -133,7 +133,7 @@ def check_pickle(trial: Trial) -> None:
 @register_check(once=True)
 def check_copies(trial: Trial) -> None:
     """A deep copy is the same map, and what happens to one copy does not reach another."""
-    instance, X = trial.fresh(), trial.rows(12, 12)
+    instance, X = _original(trial), trial.rows(12, 12)
     expected = instance.features(X)
     try:
         twins = {"deep copy": copy.deepcopy(instance.obj), "copy": copy.copy(instance.obj)}
@@ -309,6 +309,11 @@ def _alike(
         allowed = (fit_tolerance(trial, instance, X, make) if again
                    else rounding(trial, instance, X))  # fmt: skip
         trial.close(found, expected, allowed, what=what, do=do)
+
+
+def _original(trial: Trial) -> Instance:
+    """A fitted object that is not itself a deep copy of one: copies may have lost something."""
+    return fitted(trial, trial.fit_data) if trial.subject.has("fit") else trial.fresh()
 
 
 def _parameters(kind: type) -> list[str]:

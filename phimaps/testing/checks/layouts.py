@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..check import register_check
 from ..refits import apart, fit_tolerance, fitted, reproducible, rounding, seeded
@@ -55,6 +56,8 @@ def check_layout(trial: Trial) -> None:
                     need="X is only read",
                     do="work on a copy: X = np.array(X)",
                 )
+    if trial.subject.has("tensors"):
+        _tensors(trial, instance, X, expected, allowed)
     _other_types(trial, instance, X, expected, allowed)
 
 
@@ -171,16 +174,44 @@ def _layouts(X: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         del mapped
 
 
+def _tensors(
+    trial: Trial, instance: Instance, X: np.ndarray, expected: np.ndarray, allowed: np.ndarray
+) -> None:
+    """Tensors that are slices or transposes; to refuse those, as view() does, is fair."""
+    x = torch.from_numpy(X.copy())
+    wide = torch.zeros(*X.shape[:-1], 2 * X.shape[-1], dtype=x.dtype)
+    wide[..., ::2] = x
+    places = {
+        "A transposed tensor": x.transpose(0, -1).contiguous().transpose(0, -1),
+        "A slice of a tensor": wide[..., ::2],
+    }
+    for layout, tensor in places.items():
+        try:
+            with torch.no_grad():
+                found = instance.tensor(tensor).detach().cpu().double().numpy()
+        except Exception as error:
+            if isinstance(error, REFUSABLE):
+                continue
+            raise
+        trial.close(
+            found.reshape(len(found), -1),
+            expected,
+            allowed,
+            what=f"{layout} is read wrong: the same numbers have other features.",
+            do="x = x.contiguous() before as_strided, data_ptr or a kernel that counts on it",
+        )
+
+
 def _other_types(
     trial: Trial, instance: Instance, X: np.ndarray, expected: np.ndarray, allowed: np.ndarray
 ) -> None:
     swapped = X.astype(X.dtype.newbyteorder(">"))
     _read_or_refused(trial, instance, "An array of big-endian numbers", swapped, expected, allowed)
+    _bytes(trial, instance, X)
     if not trial.subject.has("estimator"):
         # To modules and functions a dtype is a choice; people hand estimators what they have.
         return
     _read_or_refused(trial, instance, "A list of lists", X.tolist(), expected, allowed)
-    _bytes(trial, instance, X)
     whole = np.rint(X)
     inside = _inside(trial, whole)
     if inside.any():
@@ -197,35 +228,43 @@ def _other_types(
 
 
 def _bytes(trial: Trial, instance: Instance, X: np.ndarray) -> None:
-    """Pictures of bytes are read as numbers, or as 255ths: not as what bytes wrap around to."""
-    if X.ndim < 3 or not ((X >= 0) & (X <= 1)).all():
+    """Pictures of bytes, where they are taken, are read as what the domain has: their 255ths."""
+    low, high = trial.domain.bounds()
+    if X.ndim != 4 or low.min() < 0 or high.max() > 1 or trial.subject.kind == "function":
         return
     picture = np.rint(X * 255).astype(np.uint8)
-    readings = [picture / 255.0, picture.astype(np.float64)]
     try:
+        result = _quietly(instance, picture)
         found = _quietly(instance.features, picture)
     except Exception:
         # To refuse bytes is an answer.
         return
-    seen = []
-    for reading in readings:
+    if getattr(result, "dtype", np.dtype(object)).kind != "f":
+        # Bytes that are handed on have not been read.
+        return
+    readings = {"255ths": picture / 255.0, "numbers up to 255": picture.astype(np.float64)}
+    same: list[str] = []
+    for name, reading in readings.items():
+        reading = reading.astype(X.dtype)
         try:
-            seen.append(instance.features(reading))
+            features = instance.features(reading)
         except Exception:
-            # Numbers up to 255 may be out of its domain.
+            # Numbers up to 255 may be refused, being out of the domain.
             continue
-        slack = rounding(trial, instance, reading) + _in_single(instance, reading, seen[-1])
-        if not apart(found, seen[-1], slack):
-            return
-    if seen:
-        trial.fail(
-            "A picture of bytes is read as neither its numbers nor their 255ths.",
-            got=f"first features {found.ravel()[:3].tolist()}",
-            need=f"{seen[0].ravel()[:3].tolist()}"
-            + (f" or {seen[1].ravel()[:3].tolist()}" if len(seen) > 1 else ""),
-            do="convert first: X = X.astype(np.float32) / 255; sums and differences of bytes wrap "
-            "around at 256",
-        )
+        slack = rounding(trial, instance, reading) + _in_single(instance, reading, features)
+        if not apart(found, features, slack):
+            same.append(name)
+    if "255ths" in same or (same and trial.subject.kind == "map"):
+        # Maps of this library say that they take numbers as they are.
+        return
+    told = f"read as {same[0]}" if same else "read as neither their numbers nor their 255ths"
+    trial.fail(
+        f"Pictures of bytes are {told}, and the domain has pictures from 0 to 1.",
+        got=f"features {found.ravel()[:3].tolist()} of a picture of bytes up to {picture.max()}",
+        need="the features of the picture divided by 255, or an error",
+        do="if X.dtype == np.uint8: X = X.astype(np.float32) / 255; sums and differences of bytes "
+        "also wrap around at 256",
+    )
 
 
 def _read_or_refused(

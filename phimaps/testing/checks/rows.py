@@ -124,6 +124,8 @@ def check_rows(trial: Trial) -> None:
         "beside a far row": [[*range(n), n]],
     }
     every = _joined(X, far)
+    if hasattr(X, "iloc"):
+        _labelled(trial, instance, X, expected, allowed)
     for way, groups in ways.items():
         for places in groups:
             found = _features(trial, instance, taken(every, places), way)
@@ -213,7 +215,17 @@ def _edges(trial: Trial) -> Any:
     domain = trial.domain
     if hasattr(domain, "special"):
         return domain.special()
-    return special(domain, generator(trial.seed)).astype(trial.subject.dtype)
+    rng = generator(trial.seed)
+    # Where denominators vanish, and where squares cancel: simple numbers, and nearly equal ones.
+    simple = np.array([0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 10.0, -10.0])
+    shape = (1,) * len(domain.shape)
+    equal = domain.sample(32, rng).reshape(32, -1)[:, 0].reshape(-1, *shape)
+    ulps = np.finfo(np.float64).eps * rng.integers(-2, 3, (32, *domain.shape))
+    same = np.broadcast_to(simple.reshape(-1, *shape), (len(simple), *domain.shape))
+    mixed = rng.choice(simple, (16, *domain.shape))
+    points = np.concatenate([same, mixed, equal * (1 + ulps)])
+    inside = points[domain.contains(points)]
+    return np.concatenate([special(domain, rng), inside]).astype(trial.subject.dtype)
 
 
 def _far_row(trial: Trial, X: Any) -> Any:
@@ -232,6 +244,21 @@ def _far_row(trial: Trial, X: Any) -> Any:
         return taken(X, [0])
     distance = np.abs(edges - middle).reshape(len(edges), -1).sum(axis=1)
     return edges[[int(distance.argmax())]]
+
+
+def _labelled(
+    trial: Trial, instance: Instance, X: Any, expected: np.ndarray, allowed: np.ndarray
+) -> None:
+    """The features of a frame's rows do not depend on how the rows are labelled."""
+    other = X.set_axis(np.arange(len(X))[::-1], axis=0)
+    trial.close(
+        _features(trial, instance, other, "with other labels"),
+        expected,
+        allowed,
+        what="The rows of a data frame have other features when they have other labels.",
+        do="a Series that is made without index=X.index meets the frame by label: go by position, "
+        "to_numpy(), or keep the index",
+    )
 
 
 def _joined(X: Any, more: Any) -> Any:
