@@ -86,12 +86,21 @@ def pulled():
     yield Sum((Pullback(GAUSS, first), Pullback(GAUSS, second))), PLANE
 
 
+class Band(pm.FeatureMap):
+    """Waves with frequencies from a band; their kernel is the sinc."""
+
+    def spans(self, d):
+        return SINC if d == 1 else None
+
+
 def families():
     """Affine functions of the maps of a family, which come near to the functions of a kernel."""
     linear = pm.models.Linear()
     yield FamilyPullback(linear, pm.RandomRelu.family()), pm.Sphere([0.0, 0.0], 1.0)
     yield FamilyPullback(linear, pm.RandomFourier(gamma=1.0).family()), LINE
     yield FamilyPullback(linear, pm.Polynomial.family() @ pm.Abs()), LINE
+    # Universal on all compact sets, though two measures on the whole line look alike.
+    yield FamilyPullback(linear, Band().family()), pm.Euclidean(1)
     coupling, bent = pm.CouplingNetwork.family(), pm.ReconfigurationNetwork.family()
     for family in (coupling, bent, pm.InvertibleResidualNetwork.family(), pm.CReluNetwork.family()):
         yield FamilyPullback(linear, family), LINE

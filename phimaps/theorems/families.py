@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..models.family import FamilyPullback
-from ..property import Continuous, Injective, Universal
-from ..theorem import Premise, theorem
+from ..property import Characteristic, Continuous, Injective, Universal
+from ..theorem import Condition, Premise, theorem
 
 theorem(
     "family-universal",
@@ -20,6 +20,22 @@ theorem(
         "part of supp μ, as independent draws are, has it on supp μ by continuity, so "
         "∫∫ k dν dν = 0, so ν = 0 where k is universal; Rahimi and Recht 2008. For monomials: each "
         "is a function of the kernel"
+    ),
+)
+theorem(
+    "family-not-universal",
+    ~Universal,
+    FamilyPullback,
+    Premise("last", ~Characteristic),
+    Condition("the space is compact", lambda case: case.on.compact),
+    statement=(
+        "where the kernel does not tell two probability measures apart, no affine function of the "
+        "features does, however many there are"
+    ),
+    source=(
+        "with ν = P - Q, ∫ f dν = <f, ∫ k(x, ·) dν(x)> = 0 for functions f of the kernel, whose "
+        "limits are those of the a·φ_n, and for constants, as ν(K) = 0; but ν ≠ 0, so that ∫ g dν "
+        "≠ 0 for some continuous g (Riesz)"
     ),
 )
 theorem(
