@@ -150,15 +150,31 @@ def measured(on: Space, distance: Any) -> Space:
 
 @final
 class Opaque:
-    """A function of arrays as something that takes tensors; nothing is known about it."""
+    """A function of arrays as something that takes tensors; nothing is known about it.
 
-    def __init__(self, function: Callable[[np.ndarray], Any], name: str):
-        self.function, self.name = function, name
+    Parameters
+    ----------
+    function : callable
+        From arrays to arrays.
+    name : str
+    gradient : callable, optional
+        The same on tensors, differentiable.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], Any],
+        name: str,
+        gradient: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ):
+        self.function, self.name, self.gradient = function, name, gradient
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The values, of the dtype of x, without a gradient."""
+        """The values, of the dtype of x; with a gradient only where one was given."""
         if x.requires_grad and torch.is_grad_enabled():
-            raise TypeError("a function of arrays has no gradient")
+            if self.gradient is None:
+                raise TypeError("a function of arrays has no gradient")
+            return self.gradient(x)
         with np.errstate(all="ignore"):
             value = np.asarray(self.function(x.detach().numpy().copy()))
         kind = np.float64 if x.dtype == torch.float64 else np.float32
