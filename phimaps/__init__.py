@@ -128,6 +128,7 @@ from .maps.sparse_linear import SignedHadamard as SignedHadamard
 from .maps.sparse_linear import SparseLinear as SparseLinear
 from .maps.spline import Spline as Spline
 from .maps.structured import HadamardFourier as HadamardFourier
+from .maps.symmetric_exp import SymmetricExp as SymmetricExp
 from .maps.tensor_product_sketch import TensorProductSketch as TensorProductSketch
 from .maps.tensor_sketch import CountSketchProducts as CountSketchProducts
 from .maps.tensor_sketch import TensorSketch as TensorSketch

@@ -28,6 +28,7 @@ from phimaps.testing.density import subject
 from phimaps.theorem import TABLE, Case, Condition, Premise, Theorem
 
 from . import theorem_pool_kernels as kernels
+from . import theorem_pool_readouts as readouts
 from .theorem_pool import outside, pool
 from .theorem_pool_calculus import motions
 
@@ -202,7 +203,7 @@ MUTANTS = list(mutants())
 @cache
 def expressions() -> list[tuple[Any, pm.Space, bool]]:
     """(map or pull-back, space, whether `decide` may check the domain first)."""
-    known = [*pool(), *kernels.pool()]
+    known = [*pool(), *kernels.pool(), *readouts.pool()]
     return [(*e, True) for e in known] + [(*e, False) for e in outside()]
 
 

@@ -5,6 +5,7 @@ the other modules the combinators, by the way they join: in sequence, side by si
 by restriction.
 """
 
+from .codomain import Codomain as Codomain
 from .family import Family as Family
 from .feature import Composite as Composite
 from .feature import FeatureMap as FeatureMap

@@ -66,8 +66,10 @@ class FeatureMap(Term):
         """k(x, y) = φ(x)·φ(y), the kernel of the map; see `phimaps.kernels`."""
         return combinators["kernel"](self)
 
-    def __matmul__(self, other: Any) -> FeatureMap:
-        return _join("@", self, other)
+    def __matmul__(self, other: Any) -> Any:
+        # Before a class of functions the map is a readout.
+        read: Any = combinators["readout"](self, other)
+        return _join("@", self, other) if read is None else read
 
     def __rmatmul__(self, other: Any) -> FeatureMap:
         return _join("@", other, self)

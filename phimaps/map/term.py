@@ -23,6 +23,7 @@ from ..property import Property
 from ..rows import dense_pieces
 from ..spaces import Euclidean, Image, Space
 from ..witness import Witness
+from .codomain import Codomain
 
 __all__ = ["Fact", "Given", "Part", "Term", "show"]
 
@@ -161,6 +162,11 @@ class Term(Estimator):
         finds among them is not claimed. The reason is a proof.
         """
         yield from ()
+
+    @property
+    def codomain(self) -> Codomain | None:
+        """Y, where φ: R^n → Y is known as a readout, with the way back to R^n; else None."""
+        return None
 
     @classmethod
     def example(cls) -> Any:

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, Real
 from ..errors import ParameterError, ShapeError
 from ..interval import multiply, root_sum_squares, singular_values
 from ..map import Fact, FeatureMap
+from ..map.codomain import Circle, Codomain
 from ..proof import Reason, Strength
 from ..property import Bounded, Continuous, Lipschitz, LowerLipschitz, Smooth
 from ..spaces import Box, Image, Space
@@ -89,6 +90,13 @@ class Fourier(FeatureMap):
     @property
     def sparse(self) -> bool:
         return True
+
+    @property
+    def codomain(self) -> Codomain | None:
+        weight, s = self.array("weight"), float(self.scale)
+        if weight.shape != (1, 1) or not weight[0, 0] or not s:
+            return None
+        return Circle(s, float(weight[0, 0]), float(self.array("center")[0]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self._check_width(x.shape)

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Real
 
 from ..interval import ULPS, affine_range, widen
 from ..map import Fact, FeatureMap
+from ..map.codomain import Codomain, Probabilities
 from ..map.items import rows_only
 from ..proof import Reason
 from ..property import (
@@ -192,6 +193,10 @@ class Softmax(FeatureMap):
     @property
     def keeps_shape(self) -> bool:
         return True
+
+    @property
+    def codomain(self) -> Codomain:
+        return Probabilities()
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return [f"softmax({n})" for n in names]

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval as Range
 from sklearn.utils._param_validation import Real
 
 from ..map import Fact, FeatureMap
+from ..map.codomain import Codomain, PositiveNumbers
 from ..property import (
     Affine,
     Continuous,
@@ -288,6 +289,10 @@ class Exp(Curve):
     ends = (0.0, inf)
     slope_ends = (0.0, inf)
     title = "exp"
+
+    @property
+    def codomain(self) -> Codomain:
+        return PositiveNumbers()
 
     def curve(self, x: torch.Tensor) -> torch.Tensor:
         return torch.exp(x)

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Real, StrOptions
 from .. import property as prop
 from ..interval import EPS
 from ..map import Fact, FeatureMap
+from ..map.codomain import Codomain, Directions
 from ..proof import Reason, Strength
 from ..property import (
     Bounded,
@@ -70,6 +71,11 @@ class UnitNorm(FeatureMap):
     @property
     def keeps_shape(self) -> bool:
         return True
+
+    @property
+    def codomain(self) -> Codomain | None:
+        # Near the sphere nothing is below a floor that is.
+        return Directions() if self.norm == "l2" and float(self.floor) < 1 else None
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return names

@@ -13,6 +13,7 @@ import torch
 from .. import property as prop
 from ..errors import InputError, ParameterError, ShapeError
 from ..map import Fact, FeatureMap, Given, show
+from ..map.codomain import Codomain, Coordinates
 from ..map.items import rows_only
 from ..proof import Reason, Strength
 from ..property import (
@@ -69,6 +70,10 @@ class Identity(FeatureMap):
 
     def names_out(self, names: Sequence[str], shape: tuple[int, ...], label: str) -> Sequence[str]:
         return names
+
+    @property
+    def codomain(self) -> Codomain:
+        return Coordinates()
 
     def image(self, on: Space) -> Image:
         return Image(on, on)

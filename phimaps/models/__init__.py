@@ -14,6 +14,7 @@ from .polynomial import Polynomial as Polynomial
 from .polynomial import Polynomials as Polynomials
 from .pullback import Pullback as Pullback
 from .random_feature import RandomFeatureModel as RandomFeatureModel
+from .readout import Readout as Readout
 from .ridge import Ridge as Ridge
 from .trees import BoostedTrees as BoostedTrees
 from .trees import Trees as Trees

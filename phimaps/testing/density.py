@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import MLP, Additive, Polynomial, Polynomials, Pullback
+from ..models import MLP, Additive, Polynomial, Polynomials, Pullback, Readout
 from ..models.family import FamilyPullback
 from ..models.linear import AffineFunctions
 from ..property import ApproximatelyUniversal, LpUniversal, Property, Universal
@@ -17,6 +17,7 @@ from .embedding import closing, explodes
 from .evidence import Counterexample
 from .measurable import chosen
 from .probe import Probe, rows
+from .readouts import readable
 from .topology import jump
 
 __all__ = ["universal"]
@@ -34,6 +35,8 @@ def universal(
     probe: Probe, claim: Property, number: float, model: Any, witness: Witness | None
 ) -> Counterexample | None:
     """Attack the claim that {f∘φ : f in F} is dense in C(K) in one of the senses, or is not."""
+    if isinstance(model, Readout):
+        return readable(probe, claim, number, model, witness)
     if claim.holds:
         return _obstacle(probe, claim, model)
     if isinstance(witness, AnnihilatingMeasure):
@@ -175,6 +178,8 @@ def subject(phi: Any) -> tuple[Any, Any]:
     """The map and, for a pull-back, its model class."""
     if isinstance(phi, FamilyPullback):
         return phi.family.member, phi
+    if isinstance(phi, Readout):
+        return subject(phi.inner)[0], phi
     model = phi.model if isinstance(phi, Pullback) else None
     phi = phi.map if model is not None else phi
     return vars(phi).get("map_", phi), model

@@ -11,6 +11,7 @@ from . import matrix as matrix
 from . import measurable as measurable
 from . import metric as metric
 from . import onto as onto
+from . import readouts as readouts
 from . import rectifier as rectifier
 from . import smoothness as smoothness
 from . import symmetry as symmetry
