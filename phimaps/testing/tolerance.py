@@ -17,13 +17,19 @@ Evaluate = Callable[[Any], np.ndarray]
 SEED = 20
 # Units in the last place of its value that every feature may be off.
 VALUE = 16.0
-# The lines on which the noise of a computation is read: steps in ulps of the columns' sizes, and in
-# ulps of the entries themselves. Long, that inner results change; short, that φ is smooth on them.
-LINES = {"f8": (2.0**16, 2.0**32), "f4": (2.0**7, 2.0**10)}
+# The lines on which the noise of a computation is read: steps in ulps of the columns' sizes, of the
+# entries themselves, and again of the columns' sizes, for rows where nothing has moved yet, as
+# inner results may be of other sizes. Long, that they change; short, that φ is smooth on them.
+LINES = {"f8": (2.0**16, 2.0**32, 2.0**40), "f4": (2.0**7, 2.0**10, 2.0**19)}
+# A feature has not moved as long as it did so by less than this many ulps.
+STILL = 64.0
 # Whole numbers up to here may be names of levels, which have no neighbours that mean anything.
 LABELS = 4096
-# Fourth differences of noise have 70 = (8 choose 4) times its variance (Moré and Wild 2011).
-FOURTH, SPREAD = np.array([1.0, -4.0, 6.0, -4.0, 1.0]), 70.0
+# Where the points of a line lie, in steps: irregularly, else a slope that is a whole number of ulps
+# a step would round the same way at each of them.
+PLACES = np.array([-4.31, -2.83, -2.17, -0.93, 0.0, 1.21, 1.87, 3.09, 4.03])
+# Orthonormal polynomials on them, of degrees 0 to 3: noise keeps 5 of its 9 degrees of freedom.
+CUBICS = np.linalg.qr(np.vander(PLACES, 4, increasing=True))[0]
 
 
 def tolerance(
@@ -39,10 +45,10 @@ def tolerance(
     What two honest ways to compute the same features (another order of a sum, another batch,
     another device) may differ by, for a φ that can only be called. Three things add up: how far the
     features move when the input moves in its last places (its conditioning); the noise of the
-    computation itself, which is what the fourth differences of φ on a line of close points leave
-    when a smooth function's are 0 (Moré and Wild 2011, "Estimating computational noise"): that
-    sees inner constants and cancellation which the input's last places do not reach; and 16 units
-    in the last place of the value.
+    computation itself, which is what a cubic leaves of φ on nine close points of a line (after
+    Moré and Wild 2011, "Estimating computational noise", who take differences): that sees inner
+    constants and cancellation which the input's last places do not reach; and 16 units in the last
+    place of the value.
 
     Entries that are 0 or other small whole numbers move by ulps of their column's size instead of
     their own, and where a feature jumps at them (levels, signs, roundings), the jump does not
@@ -85,8 +91,6 @@ def tolerance(
     """
     block = _Block(X, np.dtype(dtype))
     base = _features(evaluate, block.data)
-    if base is None:
-        raise ValueError("evaluate refuses the data themselves: there is nothing to measure")
     eps = float(np.finfo(_arithmetic(base, block.dtype)).eps)
     size = np.where(np.isfinite(base), np.abs(base), 0.0)
     # Where nothing moves, or no neighbour is accepted, the sizes of all features stand in.
@@ -100,7 +104,12 @@ def tolerance(
     ulp = np.where(np.isfinite(ulp), ulp, 0.0)
 
     def moved(step: np.ndarray) -> np.ndarray | None:
-        return _features(evaluate, block.moved(x + step))
+        try:
+            value = _features(evaluate, block.moved(x + step))
+        except Exception:
+            # Off its domain, where neighbours tell nothing.
+            return None
+        return value if value.shape == base.shape else None
 
     spread, seen = np.zeros_like(base), False
     if not whole.all():
@@ -115,36 +124,61 @@ def tolerance(
             one, many = (moved(k * ulp * signs * whole) for k in (1.0, factor))
             seen |= one is not None and many is not None
             near, far = _far(near, base, one), _far(far, base, many)
-        # What is smooth moves `factor` times as far by `factor` ulp; what jumps, as far.
-        jumps = (far < 3 * near) & (near > eps**0.5 * size)
+        # What is smooth moves `factor` times as far by `factor` ulp; what jumps, as far, and
+        # farther than the noise of a value near 0 among large ones.
+        most = np.maximum(size.max(axis=0), size.max(axis=1, keepdims=True, initial=0.0))
+        jumps = (far < 3 * near) & (near > eps**0.5 * most)
         spread = np.maximum(spread, np.where(jumps | ~np.isfinite(far), 0.0, far))
     if not seen:
         return blind
-    noise = np.zeros_like(base)
-    precision = "f4" if eps > 1e-8 else "f8"
-    for unit, steps in zip((_column(x, scale), np.abs(x)), LINES[precision], strict=True):
-        step = eps * steps * np.where(np.isfinite(unit), unit, 0.0)
-        signs = random.choice([-1.0, 1.0], x.shape)
-        line = [base if k == 0 else moved(k * step * signs) for k in range(-4, 5)]
-        noise = np.maximum(noise, _noise(line, eps))
+    noise = _noise(moved, x, base, _column(x, scale), eps, random)
     bound = spread + factor * np.where(jumps, 0.0, noise) + VALUE * eps * size
     return np.where(np.isnan(bound), 0.0, bound)
 
 
-def _noise(line: list[np.ndarray | None], eps: float) -> np.ndarray | float:
-    """The standard deviation of the noise in values at nine equidistant points; else 0."""
-    values = np.stack([value for value in line if value is not None])
-    if len(values) < len(line):
-        return 0.0
+def _noise(
+    moved: Callable[[np.ndarray], np.ndarray | None],
+    x: np.ndarray,
+    base: np.ndarray,
+    column: np.ndarray,
+    eps: float,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """The standard deviation of the noise of each feature, 0 where none is seen."""
+    noise, still = np.zeros_like(base), np.ones(len(x), bool)
+    lines = LINES["f4" if eps > 1e-8 else "f8"]
+    for k, (unit, steps) in enumerate(zip((column, np.abs(x), column), lines, strict=True)):
+        if k == 2 and not still.any():
+            break
+        step = eps * steps * np.where(np.isfinite(unit), unit, 0.0)
+        step = step * random.choice([-1.0, 1.0], x.shape)
+        if k == 2:
+            step = step * still.reshape(-1, *[1] * (x.ndim - 1))
+        line = [base if place == 0 else moved(place * step) for place in PLACES]
+        values = [value for value in line if value is not None]
+        if len(values) == len(line):
+            found, rested = _off_cubic(np.stack(values), eps)
+            noise, still = np.maximum(noise, found), still & rested.any(axis=1)
+    return noise
+
+
+def _off_cubic(values: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """What no cubic fits of values on a line, 0 where it tells nothing; and what hardly moved."""
+    middle = values[len(PLACES) // 2]
     with np.errstate(all="ignore"):
-        differences = [np.tensordot(FOURTH, values[k : k + 5], axes=(0, 0)) for k in range(5)]
-        found = np.sqrt((np.stack(differences) ** 2).mean(axis=0) / SPREAD)
-        # What is smooth has fourth differences like the fourth power of its relative change: no
-        # more than the rounding of the values themselves, on a line that is so short.
-        sizes = np.abs(values[len(line) // 2])
-        sizes = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0, initial=0.0)
-        short = values.max(axis=0) - values.min(axis=0) <= (VALUE * eps) ** 0.25 * sizes
-    return np.where(short & np.isfinite(found), found, 0.0)
+        moves = values - middle
+        cubic = np.tensordot(CUBICS, moves, axes=(0, 0))
+        left = moves - np.tensordot(CUBICS, cubic, axes=(1, 0))
+        found = np.sqrt((left**2).sum(axis=0) / (len(PLACES) - len(cubic)))
+        # Of what is smooth, a cubic leaves about the fourth power of its relative change: no more
+        # than the rounding of the values themselves, on a line that is so short.
+        sizes = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(axis=0, initial=0.0)
+        far = values.max(axis=0) - values.min(axis=0)
+        short = far <= (VALUE * eps) ** 0.25 * sizes
+        # Near a zero the size tells nothing; but where it is nearly straight, a cubic does as well.
+        short |= np.hypot(cubic[2], cubic[3]) + found <= 0.1 * np.abs(cubic[1])
+        still = far <= STILL * eps * np.abs(middle)
+    return np.where(short & np.isfinite(found), found, 0.0), still
 
 
 def _far(spread: np.ndarray, base: np.ndarray, value: np.ndarray | None) -> np.ndarray:
@@ -193,14 +227,11 @@ def _arithmetic(base: np.ndarray, dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32) if short.all() and not coarse.all() else dtype
 
 
-def _features(evaluate: Evaluate, data: Any) -> np.ndarray | None:
-    """The features in float64, None where the data are refused."""
+def _features(evaluate: Evaluate, data: Any) -> np.ndarray:
+    """The features in float64, shape (n, d), warnings unsaid."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        try:
-            value = np.asarray(evaluate(data), dtype=np.float64)
-        except Exception:
-            return None
+        value = np.asarray(evaluate(data), dtype=np.float64)
     return value.reshape(len(value), int(np.prod(value.shape[1:])))
 
 
