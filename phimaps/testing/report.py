@@ -73,7 +73,12 @@ class Report:
     def __str__(self) -> str:
         told = ", ".join(f"{n} {status}" for status, n in sorted(self.counts.items()))
         lines = [f"{self.subject} on {self.domain}, profile {self.profile}: {told}"]
-        lines += [str(o) for o in self.outcomes if o.status != "passed"]
+        told = [o for o in self.outcomes if o.status not in ("passed", "skipped")]
+        lines += [str(o) for o in sorted(told, key=lambda o: o.status != "failed")]
+        reasons: dict[str, list[str]] = {}
+        for o in self.skipped:
+            reasons.setdefault(o.message, []).append(o.title)
+        lines += [f"skipped, {why}: {', '.join(titles)}" for why, titles in reasons.items()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
