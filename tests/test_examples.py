@@ -130,6 +130,17 @@ PROMISED = {
         r"behind a homeomorphism of the plane: 0\.500\n",
         r"behind a lift and a coupling: 0\.0\d\d\n",
     ],
+    "16_readouts.py": [
+        r"digits: 9[89]\.\d% right, (99|100)\.\d% of those above 80 %",
+        r"sums 1\.000 at least",
+        r"far out -\d+ without a readout, \d+\.\d\d with exp, which is > 0",
+        r"matrices: [12]\d\d of 597 indefinite without a readout, 0 with the exponential",
+        r"direction z / \|z\|: greatest error 0\.00\d\d,",
+        r"angle \(cos t, sin t\): greatest error (1\.99\d\d|2\.0000), median 0\.00\d\d",
+        r"Fourier on Box\(\[0\], \[1\]\): universal is proved",
+        r"Fourier on Sphere\(\[0, 0\], 1\): universal is refuted",
+        r"linear models of ten powers: refuted",
+    ],
     "17_verdicts_about_universality.py": [
         r"a trained chain of layers: proved\n",
         r"measured, to 0\.0\d of what a constant misses",
