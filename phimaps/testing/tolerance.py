@@ -175,8 +175,11 @@ def _off_cubic(values: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
         sizes = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(axis=0, initial=0.0)
         far = values.max(axis=0) - values.min(axis=0)
         short = far <= (VALUE * eps) ** 0.25 * sizes
-        # Near a zero the size tells nothing; but where it is nearly straight, a cubic does as well.
+        # Near a zero the size tells nothing; but what is nearly straight, a cubic fits as well, and
+        # what moves by ulps of the other features only is noise.
         short |= np.hypot(cubic[2], cubic[3]) + found <= 0.1 * np.abs(cubic[1])
+        row = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(axis=1, initial=0.0)
+        short |= far <= STILL * eps * row[:, None]
         still = far <= STILL * eps * np.abs(middle)
     return np.where(short & np.isfinite(found), found, 0.0), still
 
