@@ -257,7 +257,9 @@ def _within(
     y = _moved(polyhedron(fibre, *bounds), x, target.ravel(), shape, least).reshape(shape)
     rms, gap = float(np.sqrt(np.mean((y - image.numpy()) ** 2))), _gap(phi, image.numpy(), y)
     # The witness is checked by the map alone; what comes behind may enlarge the rounding.
-    good = Collision(image.numpy(), y, "").verify(phi) and (bool(head.rest) or gap <= tolerance)
+    good = Collision(image.numpy(), y, "", exact=False).verify(phi) and (
+        bool(head.rest) or gap <= tolerance
+    )
     tolerance = float("nan") if head.rest else tolerance
     holds = True if good and rms >= least else None
     if not holds and rms < 1e-9:

@@ -68,25 +68,70 @@ class Collision:
     def verify(self, phi: Callable[[torch.Tensor], Any], tolerance: float | None = None) -> bool:
         """Recompute both features and compare them.
 
+        Where the witness claims that x and y themselves collide, and φ is a map of the library,
+        they are compared as rational numbers if φ has such values, else as intervals that enclose
+        them: then no tolerance makes good for features that differ. Intervals that overlap show no
+        equality; for these, and for functions that are only called, features are compared in
+        float64. `recomputed` says which it was.
+
         Parameters
         ----------
         phi : callable
             The map, as in `gap`.
         tolerance : float, optional
-            The gap allowed. Default: what rounding the two points in their last place does to the
-            features, so that no constant stands for conditioning.
+            The gap allowed in float64. Default: what rounding the two points in their last place
+            does to the features, so that no constant stands for conditioning.
 
         Returns
         -------
         bool
-            True when the points differ and their features agree within the tolerance.
+            True when the points differ and their features agree: exactly or, where that cannot be
+            computed, within the tolerance.
         """
         if np.array_equal(self.x, self.y):
             return False
         if self.arithmetic != "real":
             return self._same_bits(phi)
+        known, _ = self._agreement(phi)
+        if known is not None:
+            return known
         gap = self.gap(phi)
         return bool(gap <= (self._wobble(phi) if tolerance is None else tolerance))
+
+    def recomputed(self, phi: Callable[[torch.Tensor], Any]) -> str:
+        """The numbers in which `verify` compares the features.
+
+        Parameters
+        ----------
+        phi : callable
+            As in `gap`.
+
+        Returns
+        -------
+        {"rational", "interval", "float64", "float32"}
+            "rational": equality is shown, or refuted, without rounding. "interval": enclosures
+            refute it where they are disjoint, and show it where they are points; where they
+            overlap, the features are compared in float64 as well. "float64": of φ in real arithmetic only `because` shows it; of a
+            collision in some precision, bit by bit, this is all there is to show, and it shows
+            nothing of φ in real arithmetic.
+
+        Examples
+        --------
+        >>> import phimaps as pm
+        >>> pair = Collision(np.array([-0.1]), np.array([0.1]), "even")
+        >>> pair.recomputed(pm.Power(2)), pair.recomputed(pm.Cos()), pair.recomputed(torch.cos)
+        ('rational', 'interval', 'float64')
+        """
+        return self._agreement(phi)[1] if self.arithmetic == "real" else self.arithmetic
+
+    def _agreement(self, phi: Any) -> tuple[bool | None, str]:
+        if not self.exact:
+            # Numbers near to a pair have features that differ.
+            return None, "float64"
+        # Values of maps are made of maps, which speak of witnesses.
+        from .exact import agreement
+
+        return agreement(phi, self.x, self.y)
 
     def _same_bits(self, phi: Callable[[torch.Tensor], Any]) -> bool:
         kind = torch.float64 if self.arithmetic == "float64" else torch.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import fsum
 from typing import Any, final
 
@@ -78,16 +79,20 @@ class AnnihilatingMeasure:
     def verify(self, kernel: Callable[[torch.Tensor], Any], tolerance: float | None = None) -> bool:
         """Recompute c'Kc from the kernel alone and compare it with 0.
 
-        It shows that the measure annihilates what float64 can tell of the kernel. On points so near
-        each other that K is singular up to rounding, every kernel passes; then `because` decides.
+        Where the measure claims that its very numbers annihilate the class, and the kernel is
+        computed by sums and products alone, c'Kc is worked out as a rational number and must be 0.
+        Of other kernels it is computed in float64: it shows that the measure annihilates what
+        float64 can tell of the kernel. On points so near each other that K is singular up to
+        rounding, every kernel passes; then `because` decides.
 
         Parameters
         ----------
         kernel : callable
             As in `square`.
         tolerance : float, optional
-            The absolute value allowed. Default: what rounding the entries of K, and rounding the
-            points in their last place, does to c'Kc, so that no constant stands for conditioning.
+            The absolute value allowed in float64. Default: what rounding the entries of K, and
+            rounding the points in their last place, does to c'Kc, so that no constant stands for
+            conditioning.
 
         Returns
         -------
@@ -100,11 +105,39 @@ class AnnihilatingMeasure:
             return False
         if len(np.unique(self.points.reshape(n, -1), axis=0)) < n:
             return False
+        if (exact := self.rational(kernel)) is not None:
+            return exact == 0
         gram = self._gram(kernel, self.points)
         square = float(self.weights @ gram @ self.weights)
         if tolerance is None:
             tolerance = self._slack(kernel, gram)
         return bool(abs(square) <= tolerance)
+
+    def rational(self, kernel: Callable[[torch.Tensor], Any]) -> Fraction | None:
+        """c'Kc without rounding, where the measure claims exactness and the kernel allows it.
+
+        Parameters
+        ----------
+        kernel : callable
+            As in `square`.
+
+        Returns
+        -------
+        Fraction or None
+
+        Examples
+        --------
+        >>> import phimaps as pm
+        >>> second = AnnihilatingMeasure([[0.0], [0.5], [1.0]], [1.0, -2.0, 1.0], "of order 2")
+        >>> second.rational(pm.kernels.Linear() + 1.0), second.rational(pm.kernels.RBF())
+        (Fraction(0, 1), None)
+        """
+        if not self.exact:
+            return None
+        # Kernels are asked for their facts, which speak of witnesses.
+        from .exact import rational_square
+
+        return rational_square(kernel, self.points, self.weights)
 
     def _slack(self, kernel: Callable[[torch.Tensor], Any], gram: np.ndarray) -> float:
         """What rounding may do to c'Kc: of each entry, of the sums, and of the points."""
