@@ -13,7 +13,16 @@ from ..drawn import generator
 from .subject import Instance
 from .trial import Trial
 
-__all__ = ["apart", "fit_tolerance", "fitted", "reproducible", "rounding", "seeded", "taken"]
+__all__ = [
+    "apart",
+    "fit_tolerance",
+    "fitted",
+    "reproducible",
+    "rounding",
+    "same",
+    "seeded",
+    "taken",
+]
 
 # How often the data are rounded anew for a look at what that does to a fit.
 COPIES = 4
@@ -120,6 +129,30 @@ def apart(found: np.ndarray, expected: np.ndarray, tolerance: Any) -> bool:
     with np.errstate(invalid="ignore"):
         near = np.abs(found - expected) <= tolerance
     return not bool((same | near).all())
+
+
+def same(
+    trial: Trial,
+    found: np.ndarray,
+    expected: np.ndarray,
+    allowed: Callable[[], np.ndarray],
+    **told: str,
+) -> None:
+    """Fail unless features agree: mostly to the bit, and only else is asked what rounding may do.
+
+    Parameters
+    ----------
+    trial : Trial
+    found, expected : ndarray of shape (n, d)
+    allowed : callable
+        Gives the differences that are allowed, of shape (n, d).
+    **told : str
+        As of `Trial.close`.
+    """
+    if found.shape != expected.shape:
+        trial.close(found, expected, 0.0, **told)
+    if apart(found, expected, 0.0):
+        trial.close(found, expected, allowed(), **told)
 
 
 def taken(X: Any, places: Any) -> Any:

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 import torch
 
 from ..check import register_check
-from ..refits import apart, fit_tolerance, fitted, reproducible, rounding, seeded
+from ..refits import apart, fit_tolerance, fitted, reproducible, rounding, same, seeded
 from ..subject import Instance
 from ..trial import Trial
 
 __all__ = ["check_fit_layout", "check_fit_transform", "check_layout"]
+
+Allowed = Callable[[], np.ndarray]
 
 # What people meet without looking for it must be read; for the others an error is an answer.
 REFUSABLE = (TypeError, ValueError, RuntimeError, NotImplementedError)
@@ -27,7 +30,8 @@ REFUSABLE = (TypeError, ValueError, RuntimeError, NotImplementedError)
 def check_layout(trial: Trial) -> None:
     """The same numbers have the same features in every memory layout and type that is read."""
     instance, X = trial.fresh(), trial.rows()
-    expected, allowed = instance.features(X), rounding(trial, instance, X)
+    expected = instance.features(X)
+    allowed = cache(lambda: rounding(trial, instance, X))
     with _layouts(X) as made:
         for layout, array in made.items():
             before = array.tobytes()
@@ -41,7 +45,8 @@ def check_layout(trial: Trial) -> None:
                     do="X = np.ascontiguousarray(X), with a copy where it is read-only, before it "
                     "goes to torch or compiled code",
                 )
-            trial.close(
+            same(
+                trial,
                 found,
                 expected,
                 allowed,
@@ -89,10 +94,11 @@ def check_fit_layout(trial: Trial) -> None:
                 )
             found = Instance(trial.subject, estimator).features(X)
             if apart(found, expected, 0.0):
-                trial.close(
+                same(
+                    trial,
                     found,
                     expected,
-                    fit_tolerance(trial, once, X),
+                    lambda: fit_tolerance(trial, once, X),
                     what=f"{layout} is read wrong by fit: the same numbers give another map.",
                     do="index as usual; ravel(order='K'), .base, .data and frombuffer see memory, "
                     "not the array",
@@ -175,7 +181,7 @@ def _layouts(X: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
 
 
 def _tensors(
-    trial: Trial, instance: Instance, X: np.ndarray, expected: np.ndarray, allowed: np.ndarray
+    trial: Trial, instance: Instance, X: np.ndarray, expected: np.ndarray, allowed: Allowed
 ) -> None:
     """Tensors that are slices or transposes; to refuse those, as view() does, is fair."""
     x = torch.from_numpy(X.copy())
@@ -193,7 +199,8 @@ def _tensors(
             if isinstance(error, REFUSABLE):
                 continue
             raise
-        trial.close(
+        same(
+            trial,
             found.reshape(len(found), -1),
             expected,
             allowed,
@@ -203,7 +210,7 @@ def _tensors(
 
 
 def _other_types(
-    trial: Trial, instance: Instance, X: np.ndarray, expected: np.ndarray, allowed: np.ndarray
+    trial: Trial, instance: Instance, X: np.ndarray, expected: np.ndarray, allowed: Allowed
 ) -> None:
     swapped = X.astype(X.dtype.newbyteorder(">"))
     _read_or_refused(trial, instance, "An array of big-endian numbers", swapped, expected, allowed)
@@ -217,14 +224,18 @@ def _other_types(
     if inside.any():
         whole = whole[inside]
         try:
-            same, slack = instance.features(whole), rounding(trial, instance, whole)
+            floats = instance.features(whole)
         except Exception:
             # Whole numbers may be out of its domain all the same.
             return
-        # What is computed in float32 for integers of 64 bits, or in float64, is no wrong number.
+
+        def slack() -> np.ndarray:
+            # What is computed in float32 for integers of 64 bits is no wrong number.
+            single = _in_single(instance, whole, floats)
+            return rounding(trial, instance, whole) + single
+
         integers = whole.astype(np.int64)
-        slack = slack + _in_single(instance, whole, same)
-        _read_or_refused(trial, instance, "An array of integers", integers, same, slack)
+        _read_or_refused(trial, instance, "An array of integers", integers, floats, slack)
 
 
 def _bytes(trial: Trial, instance: Instance, X: np.ndarray) -> None:
@@ -243,7 +254,7 @@ def _bytes(trial: Trial, instance: Instance, X: np.ndarray) -> None:
         # Bytes that are handed on have not been read.
         return
     readings = {"255ths": picture / 255.0, "numbers up to 255": picture.astype(np.float64)}
-    same: list[str] = []
+    alike: list[str] = []
     for name, reading in readings.items():
         reading = reading.astype(X.dtype)
         try:
@@ -253,11 +264,11 @@ def _bytes(trial: Trial, instance: Instance, X: np.ndarray) -> None:
             continue
         slack = rounding(trial, instance, reading) + _in_single(instance, reading, features)
         if not apart(found, features, slack):
-            same.append(name)
-    if "255ths" in same or (same and trial.subject.kind == "map"):
+            alike.append(name)
+    if "255ths" in alike or (alike and trial.subject.kind == "map"):
         # Maps of this library say that they take numbers as they are.
         return
-    told = f"read as {same[0]}" if same else "read as neither their numbers nor their 255ths"
+    told = f"read as {alike[0]}" if alike else "read as neither their numbers nor their 255ths"
     trial.fail(
         f"Pictures of bytes are {told}, and the domain has pictures from 0 to 1.",
         got=f"features {found.ravel()[:3].tolist()} of a picture of bytes up to {picture.max()}",
@@ -273,7 +284,7 @@ def _read_or_refused(
     kind: str,
     given: Any,
     expected: np.ndarray,
-    allowed: np.ndarray,
+    allowed: Allowed,
 ) -> None:
     try:
         found = _quietly(instance.features, given)
@@ -287,7 +298,8 @@ def _read_or_refused(
             do="begin with X = sklearn.utils.validation.validate_data(self, X, reset=False), or "
             "X = np.asarray(X, dtype=float)",
         )
-    trial.close(
+    same(
+        trial,
         found,
         expected,
         allowed,

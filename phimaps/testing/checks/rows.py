@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ...drawn import generator
 from ..check import register_check
-from ..refits import apart, fitted, rounding, taken
+from ..refits import fitted, rounding, same, taken
 from ..subject import Instance
 from ..trial import Trial, special
 
@@ -26,6 +27,8 @@ __all__ = [
 SIZES = (1, 2, 7, 64, 65, 257, 1025)
 # The largest batch that is tried, in numbers.
 NUMBERS = 2**20
+# How many rows of an example are taken alone.
+ALONE = 6
 # By how many units in the last place rows are moved to see the slope under the noise.
 STEP = {"float64": 2.0**16, "float32": 2.0**10}
 
@@ -71,7 +74,7 @@ def check_deterministic(trial: Trial) -> None:
     Y = trial.rows(len(X), len(X))
     first = instance.features(X)
     judge = trial.fresh()
-    _same(
+    same(
         trial,
         instance.features(X),
         first,
@@ -82,8 +85,8 @@ def check_deterministic(trial: Trial) -> None:
     unused = trial.fresh().features(Y)
     remembered = "Features depend on what was transformed before."
     do = "keep nothing of a call: no caches by shape, no running statistics, no reused buffers"
-    _same(trial, instance.features(Y), unused, lambda: _slope(judge, Y), what=remembered, do=do)
-    _same(trial, instance.features(X), first, lambda: _slope(judge, X), what=remembered, do=do)
+    same(trial, instance.features(Y), unused, lambda: _slope(judge, Y), what=remembered, do=do)
+    same(trial, instance.features(X), first, lambda: _slope(judge, X), what=remembered, do=do)
 
 
 @register_check(needs=("fit",), once=True)
@@ -95,7 +98,7 @@ def check_same_fit(trial: Trial) -> None:
         name.rpartition("__")[2] == "random_state" for name in one.obj.get_params()
     )
     given = "with random_state=0, " if seeds else ""
-    _same(
+    same(
         trial,
         other.features(X),
         one.features(X),
@@ -114,10 +117,11 @@ def check_rows(trial: Trial) -> None:
     instance, X = trial.fresh(), trial.rows(2)
     far = _far_row(trial, X)
     n = len(X)
-    expected, allowed = instance.features(X), rounding(trial, instance, X)
+    expected = instance.features(X)
+    allowed = cache(lambda: rounding(trial, trial.fresh(), X))
     mixed = generator((trial.seed, n)).permutation(n)
     ways = {
-        "alone": [[i] for i in range(n)],
+        "alone": [[int(i)] for i in mixed[:ALONE]],
         "in another order": [list(mixed)],
         "backwards": [list(range(n))[::-1]],
         "each of them twice": [list(np.repeat(np.arange(n), 2))],
@@ -138,10 +142,11 @@ def check_rows(trial: Trial) -> None:
                     need=f"{len(places)} rows",
                     do="compute every row by itself",
                 )
-            trial.close(
+            same(
+                trial,
                 found[kept],
                 expected[at],
-                allowed[at],
+                lambda at=at: allowed()[at],  # type: ignore[misc]
                 what=f"A row taken {way} has other features than among the {n} rows drawn.",
                 do=_BESIDE,
             )
@@ -151,7 +156,8 @@ def check_rows(trial: Trial) -> None:
 def check_batch_sizes(trial: Trial) -> None:
     """A row has the same features in batches of every size."""
     instance, X = trial.fresh(), trial.rows(24, 24)
-    expected, allowed = instance.features(X), rounding(trial, instance, X)
+    expected = instance.features(X)
+    allowed = cache(lambda: rounding(trial, trial.fresh(), X))
     for size in SIZES:
         if size * max(int(np.prod(np.shape(X)[1:])), 1) > NUMBERS:
             break
@@ -164,10 +170,11 @@ def check_batch_sizes(trial: Trial) -> None:
                 need=f"{size} rows",
                 do="look at the last batch, which may be shorter than the others",
             )
-        trial.close(
+        same(
+            trial,
             found,
             expected[places],
-            allowed[places],
+            lambda places=places: allowed()[places],  # type: ignore[misc]
             what=f"A row has other features in a batch of size {size} than in one of {len(X)}.",
             do=_BESIDE,
         )
@@ -247,11 +254,16 @@ def _far_row(trial: Trial, X: Any) -> Any:
 
 
 def _labelled(
-    trial: Trial, instance: Instance, X: Any, expected: np.ndarray, allowed: np.ndarray
+    trial: Trial,
+    instance: Instance,
+    X: Any,
+    expected: np.ndarray,
+    allowed: Callable[[], np.ndarray],
 ) -> None:
     """The features of a frame's rows do not depend on how the rows are labelled."""
     other = X.set_axis(np.arange(len(X))[::-1], axis=0)
-    trial.close(
+    same(
+        trial,
         _features(trial, instance, other, "with other labels"),
         expected,
         allowed,
@@ -289,18 +301,6 @@ def _slope(instance: Instance, X: Any) -> np.ndarray:
             with np.errstate(invalid="ignore"):
                 spread = np.fmax(spread, np.abs(found - base))
     return 8 * spread / step + 64 * eps * np.abs(base)
-
-
-def _same(
-    trial: Trial,
-    found: np.ndarray,
-    expected: np.ndarray,
-    allowed: Callable[[], np.ndarray],
-    **told: str,
-) -> None:
-    """Fail unless they are the same: nearly always to the bit, and only else is rounding asked."""
-    if apart(found, expected, 0.0):
-        trial.close(found, expected, allowed(), **told)
 
 
 def _called(trial: Trial, instance: Instance, X: Any, n: int) -> Any:
