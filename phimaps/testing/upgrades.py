@@ -27,8 +27,8 @@ def of_members(
     """Attack the claim that affine functions of trained maps are dense in C(K), or are not.
 
     Dense they are not behind a map that merges points or jumps; and it speaks against it where
-    members that are trained for a bowl all stay away from it. Against the contrary speaks one that
-    comes near.
+    members that are trained for a bowl all stay away from it. Against the contrary speak some that
+    come near to a bowl and to a slope.
     """
     before = phi.family.before
     if claim.holds and before is not None:
@@ -49,13 +49,17 @@ def of_members(
         return None
     points = on.sample(POINTS, np.random.default_rng(random_state + 31))
     low, high = on.bounds()
+    place = 2 * (points - low) / (high - low) - 1
     # Of height 1 on the greatest ball inside, after scaling, of a box or a ball.
-    bowl = -((2 * (points - low) / (high - low) - 1) ** 2).sum(axis=1)
+    bowl = -(place**2).sum(axis=1)
     seen = points if before is None else before(points)
     error = _error(member, seen, bowl, 0)
     if not claim.holds and error < NEAR:
-        text = f"a member that is trained for a bowl misses it by {error:.2g} of its height"
-        return Counterexample(repr(claim), text, certain=False)
+        # A map that merges the two sides of the bowl may reach it, but not a slope.
+        error = max(error, _error(member, seen, place.sum(axis=1) / place.shape[1], 0))
+        if error < NEAR:
+            text = f"members trained for a bowl and for a slope miss them by {error:.2g}, or less"
+            return Counterexample(repr(claim), text, certain=False)
     if claim.name == Universal.name and claim.holds and error > FAR:
         # One that fails may have been trained badly.
         error = min(error, _error(member, seen, bowl, 1))

@@ -54,3 +54,11 @@ theorem(
         "φ(K) by Tietze, and approximate it there by an affine function of a member"
     ),
 )
+theorem(
+    "family-behind-collision",
+    ~Universal,
+    FamilyPullback,
+    Premise("last", ~Injective),
+    statement="what takes different values at points merged before every member is out of reach",
+    source="φ(x) = φ(y) gives |f(φ(x)) - g(x)| + |f(φ(y)) - g(y)| >= |g(x) - g(y)| for every f",
+)

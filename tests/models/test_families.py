@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import phimaps as pm
 from phimaps.errors import OperandError, ParameterError
@@ -68,9 +69,11 @@ BENT, STEPS = pm.ReconfigurationNetwork.family(), pm.InvertibleResidualNetwork.f
         (pm.CReluNetwork((2, 3)).family(), CIRCLE, True),
         (COUPLINGS @ pm.Tanh(), SQUARE, True),
         (RELUS @ pm.Affine([[1.0, 2.0]]), LINE, True),
-        # What is merged before every member stays merged, and what is torn, torn.
-        (COUPLINGS @ pm.Abs(), LINE, None),
-        (RELUS @ pm.Step(0.0), LINE, None),
+        # What is merged before every member stays merged.
+        (COUPLINGS @ pm.Abs(), LINE, False),
+        (COUPLINGS @ pm.Abs(), pm.Box([0.0], [1.0]), True),
+        (RELUS @ pm.Step(0.0), LINE, False),
+        (RELUS @ pm.from_function(torch.sinh), LINE, None),
         (BENT, LINE, False),
         (BENT, SQUARE, False),
         (BENT, pm.Ball([3.0, 4.0], 0.1), False),
@@ -87,6 +90,8 @@ BENT, STEPS = pm.ReconfigurationNetwork.family(), pm.InvertibleResidualNetwork.f
 def test_what_trained_maps_upgrade(family, on, holds):
     verdict = decided(family, on)
     assert verdict.holds is holds
+    if family.before is not None and holds is False:
+        assert verdict.witness.verify(family.before)
     goal = pm.Universal if holds else ~pm.Universal
     if holds is not None and on.compact and on.size < 3:
         assert falsify(LINEAR @ family, goal, on=on) is None
