@@ -21,7 +21,7 @@ from .chebyshev import Best, chebyshev
 from .collisions import certified
 from .fibres import Pair, black_box, exact_pairs
 from .rational import exactly
-from .separation import separation
+from .separation import numerically
 from .targets import Target
 
 __all__ = [
@@ -81,21 +81,22 @@ class Merged:
 
 def pairs_of(phi: Any, on: Space, random_state: int) -> list[Merged]:
     """Pairs that φ merges, none where it is known to be injective."""
-    if decide(phi, Injective, on=on).holds is True:
+    verdict = decide(phi, Injective, on=on)
+    if verdict.holds is True:
         return []
     result = []
     # Bit by bit a function that saturates merges points as well, and that says nothing of it.
     if not black_box(phi):
-        for pair in exact_pairs(phi, on, random_state):
+        for pair in exact_pairs(phi, on, random_state, verdict):
             witness = Collision(pair.x, pair.y, pair.because, exact=pair.radius == 0)
             result.append(Merged(pair, True, witness))
     if not result:
-        verdict = separation(phi, on, random_state)
-        found = verdict.witness if verdict.holds is False else None
+        refuted = verdict.holds is False
+        found = verdict.witness if refuted else numerically(phi, on, random_state)
         if isinstance(found, Collision):
             far = float(on.distance(found.x[None], found.y[None])[0])
             pair = Pair(found.x, found.y, 0.0, far, found.because)
-            result.append(Merged(pair, verdict.strength != "numerically", found))
+            result.append(Merged(pair, refuted and verdict.strength != "numerically", found))
     return sorted(result, key=lambda m: -m.pair.distance)
 
 

@@ -13,6 +13,7 @@ from ..interval import EPS
 from ..map.closed import closed_map
 from ..maps.foreign import Function, Transformer
 from ..maps.network import Network
+from ..proof import Verdict
 from ..property import Continuous, Injective, Lipschitz
 from ..spaces import Box, Space
 from ..witness import Collision
@@ -131,8 +132,9 @@ def fibre_diameter(phi: Any, on: Any, cells: int = CELLS, random_state: int = 0)
     True
     """
     closed = closed_on(phi, on, "fibre_diameter")
+    injective = decide(closed, Injective, on=on)
     lower, found = 0.0, "no pair was shown to be merged"
-    for pair in exact_pairs(closed, on, random_state):
+    for pair in exact_pairs(closed, on, random_state, injective):
         if pair.distance > lower:
             lower, found = pair.distance, pair.because
     if not on.euclidean and on.infinite:
@@ -144,7 +146,7 @@ def fibre_diameter(phi: Any, on: Any, cells: int = CELLS, random_state: int = 0)
     side = float(boxes.sizes[each >= 0.9 * greatest].max())
     because = f"{found}; {len(boxes)} boxes"
     if upper > WIDE * side and upper > 2 * lower:
-        because += f"; {_why_wide(closed, on, upper, side)}"
+        because += f"; {_why_wide(injective.holds, upper, side)}"
     elif not np.isfinite(boxes.greatest - boxes.least).all():
         because += "; nothing is known of the map between points"
     return Bracket(lower, upper, bounded.certified, because)
@@ -175,8 +177,7 @@ def _diameter(on: Space) -> float:
     return min(on.diameter, float(np.linalg.norm((high - low).ravel()))) * (1 + 1e-12)
 
 
-def _why_wide(phi: Any, on: Space, upper: float, side: float) -> str:
-    proved = decide(phi, Injective, on=on).holds
+def _why_wide(proved: bool | None, upper: float, side: float) -> str:
     exact = "; by theorem φ is injective, and the value 0" if proved else ""
     return (
         f"conditioning: boxes of diameter {side:.2g} that lie {upper:.3g} apart may share a value, "
@@ -255,11 +256,19 @@ class Pair:
     because: str
 
 
-def exact_pairs(phi: Any, on: Space, random_state: int) -> list[Pair]:
-    """Pairs of points of K that φ is shown to merge."""
+def exact_pairs(
+    phi: Any, on: Space, random_state: int, injective: Verdict | None = None
+) -> list[Pair]:
+    """Pairs of points of K that φ is shown to merge.
+
+    Parameters
+    ----------
+    injective : Verdict, optional
+        What `decide` says of φ on K, if it has been asked.
+    """
     result = []
-    refuted = decide(phi, Injective, on=on)
-    witness = refuted.witness if refuted.holds is False else None
+    known = decide(phi, Injective, on=on) if injective is None else injective
+    witness = known.witness if known.holds is False else None
     if isinstance(witness, Collision) and witness.exact:
         x, y = np.asarray(witness.x, float), np.asarray(witness.y, float)
         result.append(Pair(x, y, 0.0, _distance(on, x, y), witness.because))

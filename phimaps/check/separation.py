@@ -17,7 +17,7 @@ from .cells import Values
 from .collisions import distant, slopes
 from .fibres import closed_on, exact_pairs
 
-__all__ = ["separation"]
+__all__ = ["numerically", "separation"]
 
 # Pairs nearer than this part of the diameter are no collision to speak of.
 NEAR = 1e-3
@@ -72,7 +72,7 @@ def separation(phi: Any, on: Any, random_state: int = 0) -> Verdict:
     verdict = decide(closed, Injective, on=on)
     if verdict.holds is not None:
         return verdict
-    for pair in exact_pairs(closed, on, random_state):
+    for pair in exact_pairs(closed, on, random_state, verdict):
         # What is equal bit by bit in a function as it is computed is looked at below.
         if "bit by bit" not in pair.because:
             exact = pair.radius == 0
@@ -80,16 +80,32 @@ def separation(phi: Any, on: Any, random_state: int = 0) -> Verdict:
             if shown.verify(closed.forward):
                 strength = Strength.WITNESS if exact else Strength.COMPUTED
                 return _refuted(closed, on, shown, strength)
-    value = Values(closed)
+    found = numerically(closed, on, random_state)
+    if found is not None:
+        return _refuted(closed, on, found, Strength.NUMERICAL)
+    reached = tuple(_reached(Values(closed), on, random_state))
+    return Verdict(repr(closed), Injective, repr(on), None, missing=reached)
+
+
+def numerically(phi: Any, on: Space, random_state: int = 0) -> Collision | None:
+    """A pair that agrees to rounding where that is no matter of conditioning; or None.
+
+    Parameters
+    ----------
+    phi : FeatureMap
+        Closed, and of which it is not known whether it is injective.
+    on : Space
+        Compact.
+    random_state : int
+    """
+    value = Values(phi)
     fine = _fine(value, on)
     for seed in range(random_state, random_state + STARTS if fine else random_state):
         for x, y in distant(value, on, seed)[:TRIED]:
             found = _collision(value, on, x, y)
-            if found is not None and found.verify(closed.forward):
-                return _refuted(closed, on, found, Strength.NUMERICAL)
-    return Verdict(
-        repr(closed), Injective, repr(on), None, missing=tuple(_reached(value, on, random_state))
-    )
+            if found is not None and found.verify(phi.forward):
+                return found
+    return None
 
 
 def _refuted(phi: Any, on: Space, found: Collision, strength: Strength) -> Verdict:

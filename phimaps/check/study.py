@@ -67,8 +67,12 @@ class Clock:
         self.budget, self.start = budget, time.process_time()
 
     @property
+    def spent(self) -> float:
+        return time.process_time() - self.start
+
+    @property
     def over(self) -> bool:
-        return time.process_time() - self.start > self.budget
+        return self.spent > self.budget
 
 
 @final

@@ -54,8 +54,9 @@ def universality(
         draws of Gaussian processes, products of coordinates, and the ones that the class or the
         map is worst at, where these are known.
     budget : float, default 60
-        Seconds of processor time, about. What is not begun by then is left out, and said; within it
-        the result does not depend on the machine.
+        Seconds of processor time. What is not begun by then is left out, and said; a member that is
+        being fitted, or a search, is finished, and how long it took in all is said. Within the
+        budget the result does not depend on the machine.
     tolerance : float, default 0.25
         The greatest ε, as a part of the error of the best constant, that is called consistent.
     random_state : int, Generator or None, default 0
@@ -106,6 +107,11 @@ def universality(
     _agrees(decision, rows)
     eps, fresh = study.resolution()
     witness, verdict = _verdict(decision, study, rows, eps, tolerance)
+    if clock.over:
+        study.notes.append(
+            f"{clock.spent:.3g} s of processor time were used of a budget of {clock.budget:.3g} s, "
+            "as what has begun is finished"
+        )
     beta = 1 - CONFIDENCE
     return Report(
         subject=repr(pulled),

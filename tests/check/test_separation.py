@@ -1,10 +1,14 @@
 """Searching for collisions of functions of which nothing is known: no false word, few missed."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 import phimaps as pm
+from phimaps.check.below import pairs_of
+from phimaps.decide import decide
 from phimaps.errors import OperandError, ParameterError, UnboundError
 from phimaps.witness import Collision
 
@@ -118,3 +122,27 @@ def test_points_without_values_are_left_out():
     verdict = pm.check.separation(pm.from_function(half), on=LINE)
     assert verdict.holds is None
     assert "float64 then tells points" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    "phi",
+    [pm.Silu(), pm.Power(2), pm.Tanh() @ pm.Gelu(), pm.from_function(torch.sinh)],
+    ids=repr,
+)
+def test_every_tool_asks_once_whether_the_map_is_injective(phi, monkeypatch):
+    asked = []
+
+    def counted(subject, goal, **given):
+        asked.append(goal.name)
+        return decide(subject, goal, **given)
+
+    for module in ("separation", "fibres", "below"):
+        monkeypatch.setattr(sys.modules[f"phimaps.check.{module}"], "decide", counted)
+    for tool in (
+        lambda: pm.check.separation(phi, on=LINE),
+        lambda: pm.check.fibre_diameter(phi, on=LINE, cells=40),
+        lambda: pairs_of(phi, LINE, 0),
+    ):
+        asked.clear()
+        tool()
+        assert asked.count("Injective") == 1

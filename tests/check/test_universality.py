@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from math import exp, log
 from pathlib import Path
@@ -404,6 +405,10 @@ def test_a_budget_too_small_gives_no_verdict(monkeypatch):
     affine = pm.check.universality(pm.models.Linear() @ phi, on=LINE, targets=ramp)
     assert affine.rows[0].capacities == ("constant",)
     monkeypatch.undo()
+    # What has begun is finished, and that is told.
+    assert re.search(r"s of processor time were used of a budget of 1e-09 s", str(report))
+    enough = pm.check.universality(MLP @ pm.Power(2), on=LINE, targets=ramp)
+    assert "processor time" not in str(enough)
     # What is proved without measuring stays proved.
     assert pm.check.universality(MLP @ pm.Power(3), on=LINE, budget=1e-9).verdict == "proved"
 
