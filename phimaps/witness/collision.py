@@ -111,9 +111,9 @@ class Collision:
         {"rational", "interval", "float64", "float32"}
             "rational": equality is shown, or refuted, without rounding. "interval": enclosures
             refute it where they are disjoint, and show it where they are points; where they
-            overlap, the features are compared in float64 as well. "float64": of φ in real arithmetic only `because` shows it; of a
-            collision in some precision, bit by bit, this is all there is to show, and it shows
-            nothing of φ in real arithmetic.
+            overlap, the features are compared in float64 as well. "float64": of φ in real
+            arithmetic only `because` shows it; of a collision in some precision, bit by bit, this
+            is all there is to show, and it shows nothing of φ in real arithmetic.
 
         Examples
         --------
