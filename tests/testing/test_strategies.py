@@ -242,6 +242,13 @@ def test_pairs_are_mirrored_multiples_permuted_and_of_one_sum():
     assert (differ & (steps == steps[:, :1]).all(axis=1)).any()
 
 
+def test_pairs_are_apart_by_the_periods_of_many_maps():
+    x, y = together(pairs(pm.Box([-9, -9], [9, 9])), 150)
+    one, apart = (x != y).sum(axis=1) == 1, np.abs(x - y).max(axis=1)
+    for period in (1.0, np.pi, 2 * np.pi):
+        assert (one & (np.abs(apart - period) < 1e-14)).any()
+
+
 def test_pairs_lie_on_one_line():
     found = 0
     for x, y in drawn(pairs(pm.Euclidean(3), 8, 12)):

@@ -14,6 +14,8 @@ __all__ = ["pairs", "random_pairs"]
 # What may follow the two points in the bytes of a pair: its kind, a coordinate, a size, a sign.
 EXTRA = 4
 KINDS, LINE = 16, 11
+# Shifts that are a period of many maps.
+PERIODS = np.array([1.0, 2 * np.pi, np.pi, 0.5, 2.0, 24.0])
 FACTORS = np.array([2.0, 0.5, -2.0, 10.0, 1e-3, 3.0, -0.5, 1.5])
 
 
@@ -57,7 +59,7 @@ class _Pairs:
         width = np.minimum(ground.high - ground.low, 1.0).max()
         short_way = short * np.maximum(np.abs(x).max(axis=1, keepdims=True), width)
         factor = FACTORS[last % len(FACTORS)]
-        shift = np.where(last % 4 < 2, sign, short_way)
+        shift = np.where(last % 4 < 2, sign * PERIODS[last // 4 % len(PERIODS)], short_way)
         if kind == 0:
             return x, np.where(axis, z, x)
         if kind == 2:
@@ -72,7 +74,7 @@ class _Pairs:
             way = np.where(greatest > 0, way / np.where(greatest > 0, greatest, 1.0), 1.0)
             return x, x + short_way * way
         if kind == 6:
-            return x, np.where(axis, x + short_way, x)
+            return x, np.where(axis, x + np.where(last // 32 % 2, short_way, shift), x)
         if kind == 7:
             return x, np.where(last % 3 > 0, factor, 1 + short) * x
         if kind == 8:
@@ -109,10 +111,10 @@ def pairs(domain: Any, least: int = 1, most: int = 24, *, reach: float = REACH) 
 
     Beside independent points: pairs that agree in all coordinates but one, down to its two ends;
     mirrored ones, x and -x in one coordinate or in all; near ones, down to 1e-12 of their size,
-    along an axis and in any direction; multiples; permuted coordinates; shifts of all coordinates,
-    and shifts of one against another, which sums do not see; points on one line; points on opposite
-    sides of the boundary. Some pairs coincide, as where a space has too few points. All lie in the
-    space.
+    along an axis and in any direction; multiples; permuted coordinates; shifts of one coordinate or
+    of all, by the periods that many maps have; shifts of one against another, which sums do not
+    see; points on one line; points on opposite sides of the boundary. Some pairs coincide, as where
+    a space has too few points. All lie in the space.
 
     Parameters
     ----------
