@@ -80,21 +80,34 @@ def _grain(probe: Any) -> Grain:
     if not len(points):
         return Grain(DOUBLE, 0.0, 0.0)
     scale = float(np.quantile(np.abs(values).max(axis=1, initial=0.0), 0.9))
+    known = [v for v in (probe.values, *(v for _, v in probe.lines)) if np.isfinite(v).all()]
+    distinct = np.unique(np.concatenate([v.ravel() for v in known])) if known else np.zeros(0)
+    if _decimal(distinct):
+        return Grain(DOUBLE, 0.0, scale)
     floor = _floor(probe, points[:32])
     eps = DOUBLE
     for dtype, spacing in ROUNDED:
         if _rounds_input(probe, points, values, dtype):
             eps = spacing
             break
-    if _only_single(probe) or floor > 2.0**10 * DOUBLE * scale:
+    if _only_single(distinct) or floor > 2.0**10 * DOUBLE * scale:
         eps = max(eps, SINGLE)
     return Grain(eps, floor, scale)
 
 
-def _only_single(probe: Any) -> bool:
+def _decimal(values: np.ndarray) -> bool:
+    """Whether all values are rounded to some number of decimal places, as no arithmetic does it."""
+    for places in range(1, 10):
+        scaled = values * 10.0**places
+        if len(values) <= 32 or np.abs(scaled).max() > 1e13:
+            return False
+        if (np.abs(scaled - np.round(scaled)) <= 4 * np.spacing(np.abs(scaled))).all():
+            return bool((values != np.round(values)).any())
+    return False
+
+
+def _only_single(values: np.ndarray) -> bool:
     """Whether all values are numbers of single precision, and not just a few whole ones."""
-    known = [v for v in (probe.values, *(v for _, v in probe.lines)) if np.isfinite(v).all()]
-    values = np.unique(np.concatenate([v.ravel() for v in known])) if known else np.zeros(0)
     with np.errstate(over="ignore"):
         return len(values) > 32 and bool((values.astype(np.float32) == values).all())
 
@@ -109,8 +122,10 @@ def _rounds_input(probe: Any, points: np.ndarray, values: np.ndarray, dtype: Any
     unit = last.double().abs() * torch.finfo(dtype).eps
     inward = torch.from_numpy(np.where(moved[ok] > probe.special.mean(axis=0), -1.0, 1.0))
     after = (last.double() + 2 * inward * unit).to(dtype).double().numpy()
-    inside = probe.on.contains(after)
-    if inside.sum() < 8:
+    # From an edge of the space inward a step function may well step.
+    inner = ((moved[ok] > probe.low) & (moved[ok] < probe.high)).reshape(len(after), -1).all(axis=1)
+    inside = probe.on.contains(after) & inner
+    if inside.sum() < 4:
         return False
     told = (probe(np.ascontiguousarray(after[inside])) != values[ok][inside]).any(axis=1)
     return bool(told.mean() > 0.25)

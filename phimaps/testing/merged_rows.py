@@ -36,6 +36,8 @@ def merged_rows(trial: Trial) -> None:
             if interval
             else list(column)[:VALUES]
         )
+        if name in frame.missing:
+            values = [*values, None]
         for k in range(len(bases)):
             rows = bases.iloc[[k] * len(values)].reset_index(drop=True)
             rows[name] = _like(values, bases[name])
@@ -43,6 +45,12 @@ def merged_rows(trial: Trial) -> None:
             if len(found) != len(rows):
                 trial.skip(f"{len(rows)} rows went in, and {len(found)} came out")
             size = np.maximum(scale, np.abs(found).max(axis=0, initial=0.0))
+            if interval and name in frame.missing:
+                # What stands for a missing value is told from each of the numbers.
+                found, missing = found[:-1], found[-1]
+                filled = np.flatnonzero((np.abs(found - missing) <= 16 * EPS * size).all(axis=1))
+                if len(filled) == 1:
+                    _merged(trial, name, (values[int(filled[0])], None), missing, bases, k)
             if interval:
                 if not (np.abs(found - found[0]) <= 8 * EPS * size).all():
                     break
@@ -51,16 +59,7 @@ def merged_rows(trial: Trial) -> None:
             pair = _pair(found, size)
             if pair is not None:
                 i, j = pair
-                told = ", ".join(f"{c}={bases[c].iloc[k]!r}" for c in frame.columns if c != name)
-                trial.fail(
-                    f"The rows with {name}={values[i]!r} and {name}={values[j]!r} have the same "
-                    "features.",
-                    got=f"{_short(found[i])} for both" + (f", with {told}" if told else ""),
-                    need="different features for different rows: what is merged is lost for any "
-                    "model",
-                    do=f"give every value of {name} features of its own; unseen values and missing "
-                    "ones a flag, a cycle the length of its period",
-                )
+                _merged(trial, name, (values[i], values[j]), found[i], bases, k)
     for name, times in unseen.items():
         if times == len(bases) and times >= 3:
             trial.fail(
@@ -71,12 +70,26 @@ def merged_rows(trial: Trial) -> None:
             )
 
 
+def _merged(
+    trial: Trial, name: str, two: tuple[Any, Any], features: np.ndarray, bases: Any, k: int
+) -> None:
+    told = ", ".join(f"{c}={bases[c].iloc[k]!r}" for c in bases.columns if c != name)
+    trial.fail(
+        f"The rows with {name}={two[0]!r} and {name}={two[1]!r} have the same features.",
+        got=f"{_short(features)} for both" + (f", with {told}" if told else ""),
+        need="different features for different rows: what is merged is lost for any model",
+        do=f"give every value of {name} features of its own; unseen values and missing ones a flag,"
+        " a cycle the length of its period",
+    )
+
+
 def _like(values: list[Any], column: Any) -> Any:
     import pandas
 
     if isinstance(column.dtype, pandas.CategoricalDtype):
         return pandas.Categorical(values, dtype=column.dtype)
-    return pandas.Series(values)
+    made = pandas.Series(values)
+    return made.astype(column.dtype) if None in values else made
 
 
 def _pair(found: np.ndarray, size: np.ndarray) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from ..check.collisions import distant
 from ..errors import PhimapsError
 from .descent import derivatives
 from .grain import grain
+from .measured import Measured
 from .probe import Probe
 from .steps import constant_between, edges
 
@@ -26,19 +27,36 @@ def merged(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
     for x, y in _equal(probe):
         if (why := confirmed(probe, x, y)) is not None:
             return x, y, why
+    if not probe.on.infinite:
+        return _among_few(probe)
     for x, y in _along_kernels(probe):
         if (why := confirmed(probe, x, y)) is not None:
             return x, y, why
     if not (probe.on.compact and probe.on.infinite):
         return None
     try:
-        near = distant(probe, probe.on, probe.seed)
+        # Any pair will do, so none is pulled farther apart, as those in boxes would be.
+        near = distant(probe, Measured(probe.on, probe.on.distance, False), probe.seed)
     except (PhimapsError, RuntimeError, ValueError):
         # A point beside the space may be refused.
         return None
     for x, y in near[: int(TRIED * max(probe.budget, 0.25))]:
         if (why := confirmed(probe, x, y)) is not None:
             return x, y, why
+    return None
+
+
+def _among_few(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
+    points = np.unique(probe.points, axis=0)[:512]
+    values = probe(points)
+    good = np.isfinite(values).all(axis=1)
+    points, values = points[good], values[good]
+    for i in range(len(points)):
+        off = np.abs(values[i + 1 :] - values[i]).max(axis=1, initial=0.0)
+        for j in np.argsort(off)[:2]:
+            x, y = points[i], points[i + 1 + int(j)]
+            if (why := confirmed(probe, x, y)) is not None:
+                return x, y, why
     return None
 
 
@@ -74,7 +92,7 @@ def _uniform(probe: Probe) -> list[tuple[np.ndarray, np.ndarray]]:
             way = np.zeros(start.size)
             way[rng.integers(start.size)] = 1.0
             way = way.reshape(start.shape)
-        for length in (1.0, 1e-2, 1e-3):
+        for length in (1.0, 1e-2, 1e-3, 2e-5, 4e-7):
             part = np.linspace(0, length, 48).reshape(-1, *[1] * start.ndim)
             step = np.minimum(probe.width, 10.0)
             line = probe.inside(start + part * way * step)
@@ -112,6 +130,21 @@ def _along_kernels(probe: Probe) -> list[tuple[np.ndarray, np.ndarray]]:
     return found[:TRIED]
 
 
+def _listed(probe: Probe, x: np.ndarray, y: np.ndarray, gap: float) -> bool:
+    """Whether of finitely many points two have one value, and points between them others.
+
+    A map that saturates keeps its value between them too.
+    """
+    scale = max(grain(probe).scale, float(np.abs(probe(x[None])).max(initial=0.0)))
+    if gap > 16 * grain(probe).eps * scale:
+        return False
+    points = np.unique(probe.points, axis=0)
+    low, high = np.minimum(x, y), np.maximum(x, y)
+    between = ((points >= low) & (points <= high)).reshape(len(points), -1).all(axis=1)
+    off = np.abs(probe(points[between]) - probe(x[None])).max(axis=1, initial=0.0)
+    return bool((off > 1e-6 * scale).any())
+
+
 def confirmed(probe: Probe, x: np.ndarray, y: np.ndarray) -> str | None:
     """Why two points with all but equal values are merged by the map itself, or None."""
     both = probe(np.stack([x, y]))
@@ -124,6 +157,10 @@ def confirmed(probe: Probe, x: np.ndarray, y: np.ndarray) -> str | None:
     if apart <= 1e3 * np.sqrt(fine.eps) * 2.0**-12 * reach or 0 < usual * apart <= 64 * fine.noise:
         return None
     gap = float(np.abs(both[0] - both[1]).max(initial=0.0))
+    if not probe.on.infinite:
+        if np.array_equal(x, y) or not _listed(probe, x, y, gap):
+            return None
+        return "the values agree to the last digits, and those between the points do not"
     if gap == 0 and _plateau(probe, x, y):
         return "the values agree bit by bit, on a plateau that ends in a kink or a step"
     width = float(np.linalg.norm(np.minimum(probe.width, 2 * max(reach, 1.0))))
@@ -179,7 +216,8 @@ def _reacts(
     noise = 64 * grain(probe).eps * scale + grain(probe).noise
     system = np.concatenate([both[1][0], -both[1][1]], axis=1)
     sizes = np.linalg.svd(system, compute_uv=False)
-    full = len(system) <= system.shape[1] and sizes[-1] * 1e-6 * width > noise + gap
+    short = max(1e-6, 2.0**12 * grain(probe).eps) * width
+    full = len(system) <= system.shape[1] and sizes[-1] * short > noise + gap
     if full and _roomy(probe, x, y, system, sizes[-1], noise + gap):
         return True
     if gap != 0:

@@ -198,7 +198,14 @@ def bounded(probe: Probe, claim: Property, number: float) -> Counterexample | No
     """Attack a claim about the greatest |φ(x)|."""
     x, size = _largest(probe, 6, 0)
     if claim.holds:
-        for i in np.argsort(-size)[:3]:
+        tried = [*np.argsort(-size)[:3]]
+        if opaque(probe):
+            # The greatest may stand where nothing is certain, at the least of all numbers.
+            start, known = _largest(probe, 0, 0)
+            x, size = np.concatenate([x, start]), np.concatenate([size, known])
+            beyond = np.flatnonzero(size > number)
+            tried += [*beyond[:: max(1, len(beyond) // 16)][:16]]
+        for i in tried:
             if size[i] < number * (1 - 1e-12):
                 continue
             low, _ = norm_bounds(probe, x[i])
