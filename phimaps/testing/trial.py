@@ -12,6 +12,7 @@ import numpy as np
 from ..spaces import Space
 from .check import Check, CheckFailed
 from .frames import Frame
+from .strategies import pairs, points, random_pairs, random_points
 from .subject import Instance, Subject
 from .tolerance import tolerance
 
@@ -72,51 +73,34 @@ class Rows(Source):
     dtype: np.dtype
 
     def sample(self, rng: np.random.Generator) -> Any:
-        n = int(rng.integers(self.least, self.most + 1))
-        rows = self.domain.sample(n, rng)
-        if isinstance(self.domain, Frame):
-            return rows
-        edges = special(self.domain, rng)
-        place = rng.random(n) < 0.3
-        if len(edges) and place.any():
-            rows[place] = edges[rng.integers(len(edges), size=int(place.sum()))]
-        return rows.astype(self.dtype)
+        return self._typed(random_points(self.domain, self.least, self.most, random_state=rng))
 
     def strategy(self) -> Any:
-        from .strategies import points
+        return points(self.domain, self.least, self.most).map(self._typed)
 
-        drawn = points(self.domain, self.least, self.most)
-        if isinstance(self.domain, Frame):
-            return drawn
-        return drawn.map(lambda rows: rows.astype(self.dtype))
+    def _typed(self, rows: Any) -> Any:
+        return rows.astype(self.dtype) if isinstance(rows, np.ndarray) else rows
 
 
 @final
 @dataclass(frozen=True)
 class Pairs(Source):
-    """Pairs of points of a space, near and far."""
+    """Pairs of points of a domain, near and far."""
 
     domain: Space | Frame
     n: int
     dtype: np.dtype
 
     def sample(self, rng: np.random.Generator) -> Any:
-        x, y = self.domain.sample(self.n, rng), self.domain.sample(self.n, rng)
-        if isinstance(self.domain, Frame):
-            return x, y
-        near = 10.0 ** rng.uniform(-12, 0, (self.n, *[1] * (x.ndim - 1)))
-        moved = self.domain.nearest(np.where(rng.random(near.shape) < 0.7, x + near * (y - x), y))
-        ok = self.domain.contains(moved).reshape(near.shape)
-        return x.astype(self.dtype), np.where(ok, moved, y).astype(self.dtype)
+        return self._typed(random_pairs(self.domain, self.n, self.n, random_state=rng))
 
     def strategy(self) -> Any:
-        from .strategies import pairs
+        return pairs(self.domain, self.n, self.n).map(self._typed)
 
-        if isinstance(self.domain, Frame):
-            return pairs(self.domain, self.n, self.n)
-        return pairs(self.domain, self.n, self.n).map(
-            lambda both: tuple(side.astype(self.dtype) for side in both)
-        )
+    def _typed(self, both: Any) -> Any:
+        if not isinstance(both[0], np.ndarray):
+            return both
+        return tuple(side.astype(self.dtype) for side in both)
 
 
 @final
@@ -134,17 +118,6 @@ class Whole(Source):
         from hypothesis import strategies
 
         return strategies.integers(self.low, self.high)
-
-
-def special(space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Points of a space on its edges, and those nearest to simple ones."""
-    low, high = space.bounds()
-    low = np.where(np.isinf(low), np.minimum(high, 10.0) - 20.0, low)
-    high = np.where(np.isinf(high), np.maximum(low, -10.0) + 20.0, high)
-    mixed = np.where(rng.random((3, *space.shape)) < 0.5, low, high)
-    wished = np.stack([np.zeros(space.shape), low, high, low / 2 + high / 2, *mixed])
-    found = space.nearest(wished)
-    return found[space.contains(found)]
 
 
 # --- a trial -----------------------------------------------------------------------------------
