@@ -120,6 +120,18 @@ class Whole(Source):
         return strategies.integers(self.low, self.high)
 
 
+def special(space: Space, rng: np.random.Generator) -> np.ndarray:
+    """Points of a space on its edges, and simple ones, where formulas have their poles and steps."""
+    low, high = space.bounds()
+    low = np.where(np.isinf(low), np.minimum(high, 10.0) - 20.0, low)
+    high = np.where(np.isinf(high), np.maximum(low, -10.0) + 20.0, high)
+    mixed = np.where(rng.random((3, *space.shape)) < 0.5, low, high)
+    steps = [np.clip(np.full(space.shape, k), low, high) for k in (1.0, -1.0, 0.5, -0.5, 2.0, -2.0)]
+    wished = np.stack([np.zeros(space.shape), low, high, low / 2 + high / 2, *mixed, *steps])
+    found = space.nearest(wished)
+    return found[space.contains(found)]
+
+
 # --- a trial -----------------------------------------------------------------------------------
 @final
 class Trial:
