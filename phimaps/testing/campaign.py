@@ -15,6 +15,7 @@ from ..errors import ContradictionError
 from ..map import FeatureMap
 from ..maps.affine import Affine as AffineMap
 from ..property import (
+    SENSES,
     Affine,
     ApproximatelyUAPInvariant,
     Bounded,
@@ -31,7 +32,6 @@ from ..property import (
     Smooth,
     Surjective,
     UAPInvariant,
-    Universal,
 )
 from ..search import Search
 from ..spaces import Space
@@ -126,7 +126,7 @@ def questions(phi: Any, on: Space, rng: np.random.Generator) -> list[Property]:
     list of Property
     """
     if subject(phi)[1] is not None:
-        return [Universal]
+        return list(SENSES)
     asked = list(QUESTIONS)
     if len(on.shape) == 1:
         asked.append(Invariant(motions(rng, on.size)))
