@@ -16,7 +16,7 @@ from ..check import register_check
 from ..refits import fitted
 from ..subject import Instance
 from ..tolerance import tolerance
-from ..trial import Trial, special
+from ..trial import Trial
 
 __all__ = ["check_dtype", "check_precision", "check_real_precision", "in_double"]
 
@@ -339,7 +339,7 @@ def in_double(trial: Trial) -> Instance | None:
         return instance
     try:
         instance.obj = instance.obj.double()
-        rows = special(trial.domain, generator(trial.seed))[:2]
+        rows = trial.subject.rows(2)
         with torch.no_grad():
             instance.obj(torch.from_numpy(rows.astype(DOUBLE)))
     except Exception:
