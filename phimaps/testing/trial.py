@@ -121,7 +121,7 @@ class Whole(Source):
 
 
 def special(space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Points of a space on its edges, and simple ones, where formulas have their poles and steps."""
+    """Points on the edges of a space, and simple ones, where formulas have their poles."""
     low, high = space.bounds()
     low = np.where(np.isinf(low), np.minimum(high, 10.0) - 20.0, low)
     high = np.where(np.isinf(high), np.maximum(low, -10.0) + 20.0, high)
