@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 import torch
 
-__all__ = ["Settings", "restored", "settings", "stirred"]
+__all__ = ["Settings", "changed_by", "restored", "settings"]
 
 Settings = dict[str, tuple[Any, Callable[[], Any]]]
 
@@ -65,8 +65,30 @@ def restored(before: Settings) -> None:
             back()
 
 
-def stirred() -> None:
-    """Draw a number from each generator: what sets a seed now leaves another state."""
-    random.random()
-    np.random.random()
-    torch.rand(1)
+def changed_by(call: Callable[[], Any]) -> list[str]:
+    """What a call changes, by name; all of it is as it was when this returns.
+
+    It is called where random numbers, warnings and errors are as nobody else sets them: to set a
+    seed, or to silence warnings, must show even if an earlier call did the same.
+    """
+    start = settings()
+    found: list[str] = []
+    try:
+        # What is imported on first use may set up what it likes.
+        call()
+        for state in ("ignore", "warn"):
+            restored(start)
+            random.random()
+            np.random.random()
+            torch.rand(1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                warnings.filterwarnings("ignore", message="a warning that nobody gives")
+                np.seterr(all=state)  # type: ignore[call-overload]
+                before = settings()
+                call()
+                after = settings()
+            found += [k for k, (shown, _) in before.items() if after[k][0] != shown]
+    finally:
+        restored(start)
+    return list(dict.fromkeys(found))

@@ -12,7 +12,7 @@ import torch
 
 from ..check import register_check
 from ..refits import apart, fit_tolerance, fitted, reproducible, rounding, seeded, taken
-from ..settings import restored, settings, stirred
+from ..settings import changed_by
 from ..snapshot import changes, parameters_of, state_of
 from ..subject import Instance
 from ..trial import Trial
@@ -34,14 +34,14 @@ def check_input_untouched(trial: Trial) -> None:
     """What is given to transform, or to a call, is left as it was."""
     X = trial.rows()
     for kind, rows in _kinds(trial, X).items():
-        _untouched(trial, f"transform, of {kind},", trial.fresh(), rows)
+        _untouched(trial, f"{_call(trial)}, of {kind},", trial.fresh(), rows)
     if trial.subject.has("tensors"):
         x, expected = (torch.from_numpy(np.array(X)) for _ in range(2))
         instance = trial.fresh()
         with torch.no_grad():
             instance.tensor(x)
         if not torch.equal(x, expected) or x.requires_grad:
-            _altered(trial, "The call, of a tensor,", x.numpy(), expected.numpy())
+            _altered(trial, "the call, of a tensor,", x.numpy(), expected.numpy())
 
 
 @register_check(needs=("fit",), once=True)
@@ -135,14 +135,14 @@ def check_fit(trial: Trial) -> None:
 @register_check
 def check_state(trial: Trial) -> None:
     """Only fit changes the object; to transform is to look."""
-    instance, X = trial.fresh(), trial.rows()
+    instance, X = trial.fresh(), trial.rows(2)
     before = state_of(instance.obj)
     instance(_copy(X))
     changed = changes(before, state_of(instance.obj))
     if changed:
         modes = any(p.endswith(("running_mean", "running_var", "training")) for p in changed)
         trial.fail(
-            f"transform changes {changed[0] or 'the object'}.",
+            f"{_capital(_call(trial))} changes {changed[0] or 'the object'}.",
             got=f"{', '.join(changed[:5])} changed" + (", ..." if len(changed) > 5 else ""),
             need="transform and calls that leave the object as it was",
             do="call model.eval() once, when it is made: in training, batch normalisation learns "
@@ -191,29 +191,16 @@ def check_global_state(trial: Trial) -> None:
     """Generators of random numbers, and settings, of NumPy, torch and Python stay as they were."""
     X = trial.rows(8, 8)
     subject = trial.subject
-    calls: list[tuple[str, Callable[[], Any]]] = []
-    # What is imported on first use may set up what it likes.
     instance = trial.fresh()
-    instance(_copy(X))
-    calls.append(("transform" if subject.has("fit") else "the call", lambda: instance(_copy(X))))
+    calls: list[tuple[str, Callable[[], Any]]] = [(_call(trial), lambda: instance(_copy(X)))]
     if subject.has("fit"):
-        fitted(trial, trial.fit_data)
-        calls.append(("fit", lambda: fitted(trial, trial.fit_data)))
+        calls.append(("fit", lambda: _fitted_loudly(trial)))
     for name, call in calls:
-        start = settings()
-        try:
-            # A call that sets a seed would else find the state that the last one left.
-            stirred()
-            before = settings()
-            call()
-            after = settings()
-        finally:
-            restored(start)
-        changed = [k for k, (shown, _) in before.items() if after[k][0] != shown]
+        changed = changed_by(call)
         if changed:
             numbers = "random" in changed[0]
             trial.fail(
-                f"{name[0].upper()}{name[1:]} changes {changed[0]}.",
+                f"{_capital(name)} changes {changed[0]}.",
                 got=f"another state after {name}: {', '.join(changed)}",
                 need="what all code in the process shares is left as it was",
                 do="draw from a generator of your own: np.random.default_rng(seed), "
@@ -288,7 +275,7 @@ def _altered(trial: Trial, told: str, now: Any, then: Any) -> None:
     else:
         got = _first(now.reshape(len(now), -1), then.reshape(len(then), -1))
     trial.fail(
-        f"{told[0].upper()}{told[1:]} alters the caller's data.",
+        f"{_capital(told)} alters the caller's data.",
         got=got,
         need="X is only read",
         do="write X = X - mean instead of X -= mean, leave out out=X, inplace=True and copy=False, "
@@ -337,6 +324,18 @@ def _same_object(trial: Trial, instance: Instance, X: Any, Y: Any) -> None:
             "the same numbers in a new array.",
             do="do not recognise data by `is` or id(): compare what they hold, or keep nothing",
         )
+
+
+def _fitted_loudly(trial: Trial) -> None:
+    seeded(trial.unfitted()).fit(_copy(trial.fit_data))
+
+
+def _call(trial: Trial) -> str:
+    return "transform" if trial.subject.has("estimator") else "the call"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _public(obj: Any) -> list[str]:
