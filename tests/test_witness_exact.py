@@ -178,3 +178,54 @@ def test_kernels_with_other_steps_are_compared_in_float64():
         assert pair.rational(kernel) is None
     assert pair.verify(lambda x: x.abs() @ x.abs().T)
     assert pair.verify(AFFINE @ pm.Cos())
+
+
+SQUARE, CUBE = pm.Box([-1.0] * 2, [1.0] * 2), pm.Box([-1.0] * 3, [1.0] * 3)
+HALVES = pm.Diagonal([0.5, -2.0], [0.25, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "k"),
+    [
+        (pm.models.Additive(), SQUARE, 1),
+        (pm.models.BoostedTrees(1), SQUARE, 1),
+        (pm.models.BoostedTrees(2), CUBE, 2),
+    ],
+    ids=repr,
+)
+def test_measures_against_sums_of_few_coordinates_are_exact(model, on, k):
+    measure = model.annihilator(on)
+    assert measure.unmixed(k) is True
+    assert measure.unmixed(k + 1) is False
+    moved = measure.points.copy()
+    moved[0, 0] = np.nextafter(moved[0, 0], 0.0)
+    assert AnnihilatingMeasure(moved, measure.weights, "moved").unmixed(k) is False
+
+
+def test_a_measure_behind_a_map_is_exact_where_it_says_so():
+    measure = pm.decide(pm.models.Additive() @ HALVES, pm.Universal, on=SQUARE).witness
+    assert measure.unmixed(1, HALVES) is True
+    # A turn mixes the coordinates of these points.
+    assert measure.unmixed(1, TURN) is False
+    assert measure.unmixed(1, pm.Tanh()) is None
+
+
+@pytest.mark.parametrize("degree", [1, 2, 5])
+def test_differences_annihilate_polynomials_exactly(degree):
+    line = pm.Box([-1.0], [1.0])
+    measure = pm.models.Polynomial(degree).annihilator(line)
+    assert measure.exact
+    assert measure.annihilates(lambda z: [z[0] ** n for n in range(degree + 1)]) is True
+    assert measure.annihilates(lambda z: [z[0] ** (degree + 1)]) is False
+    behind = pm.Affine([[2.0]], [0.5])
+    pulled = pm.decide(pm.models.Polynomial(degree) @ behind, pm.Universal, on=line).witness
+    assert pulled.exact
+    assert pulled.annihilates(lambda z: [z[0] ** n for n in range(degree + 1)], behind) is True
+    assert pulled.annihilates(lambda z: [1], pm.Tanh()) is None
+
+
+def test_no_masses_annihilate_nothing():
+    nothing = AnnihilatingMeasure(LINE, 0 * SECOND, "nothing")
+    assert nothing.annihilates(lambda z: [1]) is False
+    assert nothing.unmixed(1) is False
+    assert AnnihilatingMeasure(LINE, SECOND * np.inf, "infinite").annihilates(lambda z: [1]) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from math import fsum
 from typing import Any, final
 
@@ -138,6 +139,93 @@ class AnnihilatingMeasure:
         from .exact import rational_square
 
         return rational_square(kernel, self.points, self.weights)
+
+    def annihilates(
+        self, functions: Callable[[list[Fraction]], list[Any]], phi: Any = None
+    ) -> bool | None:
+        """Whether Σ c_i ψ(φ(x_i)) = 0 for functions ψ that span a class, without rounding.
+
+        Parameters
+        ----------
+        functions : callable
+            From the coordinates of φ(x), as rational numbers, to the values of finitely many
+            functions, which add and multiply them.
+        phi : FeatureMap, optional
+            Closed, or fitted. Default: the identity.
+
+        Returns
+        -------
+        bool or None
+            None where φ has values that are not computed by sums, products and comparisons.
+
+        Examples
+        --------
+        Affine functions of |x| do not tell these points apart:
+
+        >>> import phimaps as pm
+        >>> pair = AnnihilatingMeasure([[-0.1], [0.1]], [1.0, -1.0], "even")
+        >>> pair.annihilates(lambda z: [1, *z]), pair.annihilates(lambda z: [1, *z], pm.Abs())
+        (False, True)
+        """
+        rows = self._rational(phi)
+        if rows is None:
+            return None
+        masses = [Fraction(float(c)) for c in self.weights]
+        values = [functions(row) for row in rows]
+        sums = (
+            sum((c * v for c, v in zip(masses, column, strict=True)), Fraction(0))
+            for column in zip(*values, strict=True)
+        )
+        return any(masses) and not any(sums)
+
+    def unmixed(self, k: int, phi: Any = None) -> bool | None:
+        """Whether Σ c_i f(φ(x_i)) = 0 for all sums f of functions of k coordinates, exactly.
+
+        Of k chosen coordinates the masses of the points that agree in them must sum to 0: a
+        function of these coordinates has one value there.
+
+        Parameters
+        ----------
+        k : int
+        phi : FeatureMap, optional
+            Closed, or fitted. Default: the identity.
+
+        Returns
+        -------
+        bool or None
+            None as of `annihilates`.
+
+        Examples
+        --------
+        >>> corners, signs = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [1.0, -1, -1, 1]
+        >>> rectangle = AnnihilatingMeasure(corners, signs, "closed path")
+        >>> rectangle.unmixed(1), rectangle.unmixed(2)
+        (True, False)
+        """
+        rows = self._rational(phi)
+        if rows is None:
+            return None
+        masses = [Fraction(float(c)) for c in self.weights]
+        for chosen in combinations(range(len(rows[0])), min(k, len(rows[0]))):
+            sums: dict[tuple[Fraction, ...], Fraction] = {}
+            for row, c in zip(rows, masses, strict=True):
+                place = tuple(row[i] for i in chosen)
+                sums[place] = sums.get(place, Fraction(0)) + c
+            if any(sums.values()):
+                return False
+        return any(masses)
+
+    def _rational(self, phi: Any) -> list[list[Fraction]] | None:
+        """φ at the points, as rational numbers."""
+        from .exact import fractions, rational_values
+
+        if len(self.points) != len(self.weights) or not np.isfinite(self.weights).all():
+            return None
+        if phi is None:
+            return [fractions(x) for x in self.points] if np.isfinite(self.points).all() else None
+        rows = [rational_values(phi, x) for x in self.points]
+        known = [row for row in rows if row is not None]
+        return known if len(known) == len(rows) and known else None
 
     def _slack(self, kernel: Callable[[torch.Tensor], Any], gram: np.ndarray) -> float:
         """What rounding may do to c'Kc: of each entry, of the sums, and of the points."""
