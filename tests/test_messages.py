@@ -37,6 +37,7 @@ from .message_rows import (
     text,
     unit,
 )
+from .messages_of_attacks import TABLE as ATTACKS
 from .messages_of_experiments import TABLE as EXPERIMENTS
 from .messages_of_networks import TABLE as NETWORKS
 from .messages_of_readouts import TABLE as READOUTS
@@ -510,6 +511,7 @@ TABLE |= EXPERIMENTS
 TABLE |= TESTING
 TABLE |= STRATEGIES
 TABLE |= READOUTS
+TABLE |= ATTACKS
 
 
 def raised(case):

@@ -15,7 +15,7 @@ from .merging import merged
 from .precise import mpmath, traced
 from .probe import Probe, project, rows
 
-__all__ = ["collision", "injective", "merged_exactly"]
+__all__ = ["collision", "injective", "merged_exactly", "solved_nearby"]
 
 
 def injective(
@@ -128,6 +128,16 @@ def _refined(probe: Probe, x: np.ndarray, y: np.ndarray) -> Any:
     for i in np.argsort(gap)[:6]:
         if ok[i] and gap[i] <= 1e-11 * max(size, 1e-300):
             yield x[i], y[i], derivative[i], derivative[n + i]
+
+
+def solved_nearby(probe: Probe, x: np.ndarray, y: np.ndarray) -> str | None:
+    """Why next to two points with all but equal values there must be two with equal ones."""
+    values = probe(np.stack([x, y]))
+    gap = float(np.abs(values[0] - values[1]).max(initial=0.0))
+    if not gap <= 1e-10 * float(np.abs(values).max(initial=0.0)):
+        return None
+    both = derivatives(probe, np.stack([x, y]), differences=True)
+    return None if both is None else _zero_nearby(probe, x, y, both[1][0], both[1][1])
 
 
 def _zero_nearby(

@@ -203,7 +203,8 @@ def bounded(probe: Probe, claim: Property, number: float) -> Counterexample | No
             # The greatest may stand where nothing is certain, at the least of all numbers.
             start, known = _largest(probe, 0, 0)
             x, size = np.concatenate([x, start]), np.concatenate([size, known])
-            beyond = np.flatnonzero(size > number)
+            beyond = np.unique(size, return_index=True)[1]
+            beyond = beyond[size[beyond] > number]
             tried += [*beyond[:: max(1, len(beyond) // 16)][:16]]
         for i in tried:
             if size[i] < number * (1 - 1e-12):

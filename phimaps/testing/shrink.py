@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..property import Property
-from .collide import merged_exactly
+from .collide import merged_exactly, solved_nearby
 from .evidence import Counterexample, norm_bounds, ratio_bounds, undefined
 from .grain import opaque
 from .merging import confirmed
@@ -120,6 +120,8 @@ def _merged(probe: Probe, claim: Property, points: Points) -> str | None:
     why = merged_exactly(probe, *points)
     if why is None and opaque(probe):
         why = confirmed(probe, *points)
+    if why is None:
+        why = solved_nearby(probe, *points)
     return None if why is None else f"φ(x) = φ(y): {why}"
 
 
