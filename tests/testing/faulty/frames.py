@@ -61,7 +61,7 @@ class ColumnAdded(OfFrame):
         return X[["ratio", "hour"]].to_numpy(dtype=float)
 
 
-@BED.add("fit converts a column in the frame of the caller", UNTOUCHED, on=SHOP)
+@BED.add("fit converts a column in the frame of the caller", "check_fit_data_untouched", on=SHOP)
 class ColumnConverted(OfFrame):
     def learn(self, X):
         X["hour"] = X["hour"].astype(float) / 24.0
@@ -100,7 +100,7 @@ class GapsFilledByBatch(OfFrame):
 )
 class GapIsLeast(OfFrame):
     def features(self, X):
-        return X.fillna(0.5).to_numpy(dtype=float)
+        return X[["amount", "weight"]].fillna(0.5).to_numpy(dtype=float)
 
 
 @BED.add(

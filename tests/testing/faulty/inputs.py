@@ -11,6 +11,7 @@ from .case import IMAGES, Bed, Plain
 
 BED = Bed()
 UNTOUCHED, LAYOUT, DTYPE = "check_input_untouched", "check_layout", "check_dtype"
+FIT, PRECISION = "check_fit_data_untouched", "check_real_precision"
 
 
 @BED.add("X -= mean alters the array of the caller", UNTOUCHED)
@@ -32,7 +33,7 @@ class ClippedInPlace(Plain):
         return np.clip(X, self.low_, self.high_, out=X) + 1.0
 
 
-@BED.add("fit centres the training rows in the array of the caller", UNTOUCHED)
+@BED.add("fit centres the training rows in the array of the caller", FIT)
 class FitInPlace(Plain):
     def learn(self, X):
         self.mean_ = X.mean(axis=0)
@@ -50,7 +51,7 @@ class ZerosReplaced(Plain):
         return 1.0 / np.sqrt(1.0 + X**2)
 
 
-@BED.add("fit sorts the columns of the caller's array to find quantiles", UNTOUCHED)
+@BED.add("fit sorts the columns of the caller's array to find quantiles", FIT)
 class SortedInFit(Plain):
     def learn(self, X):
         X.sort(axis=0)
@@ -70,13 +71,18 @@ class ViewOfInput(Plain):
         return X[:, ::-1]
 
 
-@BED.add("float32 comes back as float64", DTYPE)
+@BED.add("float32 comes back as float64, though the tag says that it is kept", DTYPE)
 class AlwaysDouble(Plain):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     def features(self, X):
         return np.hstack([np.ones((len(X), 1)), X])
 
 
-@BED.add("float64 is computed in float32", DTYPE, "check_precision")
+@BED.add("float64 is computed in float32", DTYPE, PRECISION)
 class SingleInside(Plain):
     def features(self, X):
         return np.tanh(X.astype(np.float32)).astype(X.dtype)
@@ -158,7 +164,7 @@ class BytesUnscaled(TransformerMixin, BaseEstimator):
         return np.tanh(X.reshape(len(X), -1))
 
 
-@BED.add("lists of lists fail: only arrays have a shape", LAYOUT)
+@BED.add("lists of lists fail: only arrays have a shape", LAYOUT, "check_fit_layout")
 class ListsFail(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]

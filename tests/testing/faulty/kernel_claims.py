@@ -70,11 +70,11 @@ class WavesUniform(Waves):
         self.w_ = self.scale() * rng.uniform(-1, 1, size=self.w_.shape)
 
 
-@BED.add("the phase covers half a turn only", KERNEL, claims=RBF)
-class WavesHalfTurn(Waves):
+@BED.add("the phase is drawn from [0, 1): the factor 2π is forgotten", KERNEL, claims=RBF)
+class WavesShortPhase(Waves):
     def learn(self, X):
         super().learn(X)
-        self.b_ = self.b_ / 2
+        self.b_ = self.b_ / (2 * np.pi)
 
 
 @BED.add("one frequency is drawn for all coordinates: w·x becomes w sum(x)", KERNEL, claims=RBF)

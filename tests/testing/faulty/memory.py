@@ -5,7 +5,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
 
-from .case import BOX, Bed, Plain
+from .case import Bed, Plain
 
 BED = Bed()
 TWICE, GLOBAL = "check_deterministic", "check_global_state"
@@ -306,7 +306,8 @@ class PickleForgets(Plain):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        self.weights_ = np.eye(self.n_features_in_)
+        if "n_features_in_" in state:
+            self.weights_ = np.eye(self.n_features_in_)
 
     def features(self, X):
         return X @ self.weights_.astype(X.dtype)
@@ -376,7 +377,7 @@ class LeaveOneOut(TransformerMixin, BaseEstimator):
         return X - self.sum_ / self.count_
 
 
-@BED.add("inverse_transform adds before it divides", "check_inverse", on=BOX)
+@BED.add("inverse_transform adds before it divides", "check_inverse", claims={"inverse": True})
 class InverseInWrongOrder(Plain):
     def learn(self, X):
         self.mean_, self.scale_ = X.mean(axis=0) + 0.5, X.std(axis=0) + 1.0
@@ -388,7 +389,11 @@ class InverseInWrongOrder(Plain):
         return (X + self.mean_) * self.scale_
 
 
-@BED.add("the inverse is the transpose, of a matrix that is not orthogonal", "check_inverse")
+@BED.add(
+    "the inverse is the transpose, of a matrix that is not orthogonal",
+    "check_inverse",
+    claims={"inverse": True},
+)
 class TransposeIsNoInverse(Plain):
     def learn(self, X):
         d = X.shape[1]
@@ -401,7 +406,9 @@ class TransposeIsNoInverse(Plain):
         return X @ self.matrix_
 
 
-@BED.add("the inverse of log(1 + x²) sign(x) forgets the 1", "check_inverse")
+@BED.add(
+    "the inverse of log(1 + x²) sign(x) forgets the 1", "check_inverse", claims={"inverse": True}
+)
 class InverseForgetsOne(Plain):
     def features(self, X):
         return np.sign(X) * np.log1p(np.abs(X))

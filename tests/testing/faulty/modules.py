@@ -72,7 +72,11 @@ class OfNet(TransformerMixin, BaseEstimator):
 def run(net, X):
     dtype = next(net.parameters()).dtype
     with torch.no_grad():
-        return net(torch.tensor(np.asarray(X), dtype=dtype)).numpy().astype(np.asarray(X).dtype)
+        return (
+            net(torch.tensor(np.ascontiguousarray(X), dtype=dtype))
+            .numpy()
+            .astype(np.result_type(X, np.float16))
+        )
 
 
 @BED.add(
@@ -106,7 +110,7 @@ class HookLeft(OfNet):
         self.net[2].register_forward_hook(lambda module, args, out: kept.append(out))
         run(self.net, X)
         self.net.train(training)
-        return kept[0].numpy().astype(np.asarray(X).dtype)
+        return kept[0].numpy().astype(np.result_type(X, np.float16))
 
 
 @BED.add(
@@ -316,7 +320,7 @@ class FloatInside(nn.Module):
         return F.linear(x.float(), w, b)
 
 
-@BED.add("half precision inside, dtype restored afterwards", "check_precision", GRADIENT)
+@BED.add("half precision inside, dtype restored afterwards", "check_real_precision", GRADIENT)
 class HalfInside(nn.Module):
     def forward(self, x):
         return torch.sin(3.0 * x.half()).to(x.dtype)
@@ -325,8 +329,7 @@ class HalfInside(nn.Module):
 @BED.add(
     "layers in a plain list: .double() and .to() do not reach them",
     DTYPE,
-    "check_precision",
-    "check_module_moves",
+    "check_evaluates",
 )
 class PlainList(nn.Module):
     def __init__(self):

@@ -99,7 +99,7 @@ class ForwardInPlace(pm.FeatureMap):
         return x.abs_() + 0.0
 
 
-@BED.add("the matrix is held in float32", "check_dtype", "check_precision", on=PLANE)
+@BED.add("the matrix is held in float32", "check_dtype", "check_real_precision", on=PLANE)
 @final
 class ForwardInSingle(pm.FeatureMap):
     """x ↦ sin(x A) in float32."""
@@ -120,7 +120,7 @@ class ForwardAtRandom(pm.FeatureMap):
 
 @BED.add(
     "facts says homogeneous of degree 1 in spite of an offset",
-    "check_positively_homogeneous",
+    "check_homogeneous",
     on=PLANE,
 )
 @final

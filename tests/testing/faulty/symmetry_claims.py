@@ -11,7 +11,7 @@ from .case import BOX, PLANE, Bed, Plain
 
 BED = Bed()
 INVARIANT, EQUIVARIANT = "check_invariant", "check_equivariant"
-HOMOGENEOUS = "check_positively_homogeneous"
+HOMOGENEOUS = "check_homogeneous"
 
 SWAP = pm.Affine(np.eye(3)[[1, 0, 2]])
 TURN = pm.Affine([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
