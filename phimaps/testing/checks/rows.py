@@ -119,6 +119,13 @@ def check_rows(trial: Trial) -> None:
     n = len(X)
     expected = instance.features(X)
     allowed = cache(lambda: rounding(trial, trial.fresh(), X))
+    if len(expected) != n:
+        trial.fail(
+            f"{n} rows went in, and {len(expected)} came out.",
+            got=f"shape {expected.shape}",
+            need=f"{n} rows",
+            do="compute every row by itself",
+        )
     mixed = generator((trial.seed, n)).permutation(n)
     ways = {
         "alone": [[int(i)] for i in mixed[:ALONE]],

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-import torch
 
 from ..check import register_check
 from ..refits import apart, fit_tolerance, fitted, reproducible, rounding, seeded, taken
@@ -35,13 +34,6 @@ def check_input_untouched(trial: Trial) -> None:
     X = trial.rows()
     for kind, rows in _kinds(trial, X).items():
         _untouched(trial, f"{_call(trial)}, of {kind},", trial.fresh(), rows)
-    if trial.subject.has("tensors"):
-        x, expected = (torch.from_numpy(np.array(X)) for _ in range(2))
-        instance = trial.fresh()
-        with torch.no_grad():
-            instance.tensor(x)
-        if not torch.equal(x, expected) or x.requires_grad:
-            _altered(trial, "the call, of a tensor,", x.numpy(), expected.numpy())
 
 
 @register_check(needs=("fit",), once=True)
