@@ -42,6 +42,10 @@ def check_gradient(trial: Trial) -> None:
         trial.skip("it cannot be turned to float64, see check_module_moves")
         return
     X = trial.rows(ROWS, ROWS).astype(np.float64)
+    origin = np.zeros_like(X[:1])
+    if trial.domain.contains(origin).all():
+        # Where norms, roots and quotients have their singularities.
+        X = np.concatenate([X, origin])
     random = generator((trial.seed, 3))
     value = _values(instance, X)
     if value is None or not _same(_values(instance, X), value):
@@ -245,7 +249,7 @@ def _slopes(
                 ahead, behind = np.full_like(value, np.nan), np.full_like(value, np.nan)
             f, b = (weights * ahead).sum(axis=1), (weights * behind).sum(axis=1)
             central.append((f - b) / (2 * h))
-            bends.append(np.abs(f - 2 * middle + b) / h)
+            bends.append((f - 2 * middle + b) / h)
             noise.append(rough / h)
         refined = [(4 * finer - c) / 3 for c, finer in pairwise(central)]
         slope, error = np.full(n, np.nan), np.full(n, np.inf)
@@ -253,9 +257,9 @@ def _slopes(
         for k in range(len(refined) - 2):
             moves = [np.abs(refined[k + 1] - refined[k]), np.abs(refined[k + 2] - refined[k + 1])]
             here = np.maximum(*moves) + noise[k + 2]
-            # The two sides of a smooth point differ by less the shorter the step, those of a kink
-            # by as much.
-            sides = bends[k + 2] <= 0.5 * bends[k] + noise[k + 2]
+            # By how much the slopes of the two sides differ, for steps that shrink to 0.
+            kink = np.abs(2 * bends[k + 2] - bends[k + 1])
+            sides = kink <= GOOD * np.abs(refined[k + 1]) + 4 * noise[k + 2] + NONE
             levels.append(np.where(sides, here, np.inf))
             better = levels[-1] < error
             slope, error = np.where(better, refined[k], slope), np.where(better, here, error)

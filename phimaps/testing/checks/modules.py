@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 BYTE = 255
-DROPS = torch.nn.modules.dropout._DropoutNd
 
 
 @register_check(needs=("module",), once=True)
@@ -86,10 +85,10 @@ def check_eval_mode(trial: Trial) -> None:
         )
     if found is None or settled is None or _same(found, settled):
         return
-    if not _same(found, _features(trial.fresh(), X)):
-        if not any(isinstance(p, DROPS) for p in one.obj.modules()):
-            # Weights that are drawn at the first call, say: check_deterministic and others tell.
-            return
+    drops = any(isinstance(p, torch.nn.modules.dropout._DropoutNd) for p in one.obj.modules())
+    if not drops and not _same(found, _features(trial.fresh(), X)):
+        # It is not the mode: weights that are drawn at the first call, say.
+        return
     allowed = tolerance(two.features, X, X.dtype)
     if found.shape == settled.shape and (np.abs(found - settled) <= allowed).all():
         return
