@@ -61,7 +61,7 @@ def tolerance(
         warnings are not shown, and data that it refuses are left out.
     X : array of shape (n, ...) or DataFrame
         Arrays of floats are handed over in ``dtype``. Of a frame only the columns of floats move,
-        and it keeps their dtypes. Where nothing can move (integers, words), the mean size of the
+        and it keeps their dtypes. Where nothing moves (integers, words), the mean size of the row's
         features stands in for the noise.
     dtype : numpy dtype
         In which the features are computed. Where all of them are numbers of float32 that float64
@@ -93,8 +93,10 @@ def tolerance(
     base = _features(evaluate, block.data)
     eps = float(np.finfo(_arithmetic(base, block.dtype)).eps)
     size = np.where(np.isfinite(base), np.abs(base), 0.0)
-    # Where nothing moves, or no neighbour is accepted, the sizes of all features stand in.
-    blind = 4 * VALUE * eps * np.maximum(size, (size / max(size.size, 1)).sum())
+    # Where nothing moves (saturated units, integers, refused neighbours), sums may still be rounded
+    # in another order: the mean size of the row's features stands in.
+    mean = (size / max(size.shape[1], 1)).sum(axis=1, keepdims=True)
+    blind = np.where(np.isfinite(base), 4 * VALUE * eps * np.maximum(size, mean), 0.0)
     if not block.values.size:
         return blind
     random = generator(SEED)
@@ -132,7 +134,9 @@ def tolerance(
     if not seen:
         return blind
     noise = _noise(moved, x, base, _column(x, scale), eps, random)
-    bound = spread + factor * np.where(jumps, 0.0, noise) + VALUE * eps * size
+    noise = np.where(jumps, 0.0, noise)
+    bound = spread + factor * noise + VALUE * eps * size
+    bound = np.where((spread == 0) & (noise == 0), np.maximum(bound, blind), bound)
     return np.where(np.isnan(bound), 0.0, bound)
 
 
