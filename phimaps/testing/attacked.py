@@ -105,7 +105,9 @@ def _law(claim: Property) -> str:
     """What is claimed, in words."""
     if claim.bound is not None and claim.holds and claim.name in LAWS:
         return LAWS[claim.name].format(f"{claim.number:.9g}")
-    return claim.definition if claim.holds else f"not: {claim.definition}"
+    # What it means of kernels and of classes stands behind what it means of maps.
+    law = claim.definition.split("; of a ")[0]
+    return law if claim.holds else f"not: {law}"
 
 
 def written(point: np.ndarray) -> str:

@@ -122,7 +122,7 @@ def chosen(subject: Subject, names: Any = None, later: bool = False) -> list[tup
                 do="checks=['check_rows'], or leave it out to run all",
             )
     undecided = later and subject.claims is None and subject.kind == "map"
-    claims = [] if undecided else claims_of(subject.obj, subject.claims, subject.domain)
+    claims = [] if undecided else _claims(subject)
     for claim in claims:
         tested = any(c.claim == claim.name for c in CHECKS.values())
         if claim.source == "given" and not tested:
@@ -166,6 +166,14 @@ def check_decided_claims(trial: Trial) -> None:
 
 
 DECIDED = Check("check_decided_claims", check_decided_claims, once=True)
+
+
+def _claims(subject: Subject) -> list[Any]:
+    # What is proved is proved of the map that is tested, fitted as it is.
+    def fitted() -> Any:
+        return subject.fresh().obj
+
+    return claims_of(subject.obj, subject.claims, subject.domain, fitted)
 
 
 # --- one check ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -57,7 +57,9 @@ class Claim:
         return self.name if self.value is True else f"{self.name}={show(self.value)}"
 
 
-def claims_of(obj: Any, claims: Any, domain: Any) -> list[Claim]:
+def claims_of(
+    obj: Any, claims: Any, domain: Any, fitted: Callable[[], Any] | None = None
+) -> list[Claim]:
     """The claims in any of their forms, one by one.
 
     Parameters
@@ -66,6 +68,8 @@ def claims_of(obj: Any, claims: Any, domain: Any) -> list[Claim]:
     claims : Property, iterable, dict or None
         None: of a map of phimaps all that `decide` says of it on the domain, else nothing.
     domain : Space or Frame
+    fitted : callable, optional
+        Gives the map as it is tested. Default: what it is when bound to points of the domain.
 
     Returns
     -------
@@ -79,11 +83,11 @@ def claims_of(obj: Any, claims: Any, domain: Any) -> list[Claim]:
     Examples
     --------
     >>> import phimaps as pm
-    >>> claims_of(abs, {"lipschitz": 1, "injective": False, "kernel": pm.Linear()}, None)
+    >>> claims_of(abs, {"lipschitz": 1, "injective": False, "kernel": pm.kernels.Linear()}, None)
     [Lipschitz(1), ~Injective, kernel=Linear()]
     """
     if claims is None:
-        return list(_decided(obj, domain))
+        return list(_decided(obj, domain, fitted))
     if isinstance(claims, Mapping):
         return [_named(name, value) for name, value in claims.items()]
     single = isinstance(claims, Property) or hasattr(claims, "as_property")
@@ -113,14 +117,16 @@ def _named(name: str, value: Any) -> Claim:
     return Claim(prop.name, prop(value))
 
 
-def _decided(obj: Any, domain: Any) -> Iterator[Claim]:
+def _decided(obj: Any, domain: Any, fitted: Callable[[], Any] | None) -> Iterator[Claim]:
     if not isinstance(obj, FeatureMap) or not isinstance(domain, Space):
         return
     try:
-        phi = obj if obj.closed else obj.bind(domain.sample(64, 0))
+        found = obj if fitted is None else fitted()
+        found = vars(found).get("map_", found)
+        phi = found if found.closed else found.bind(domain.sample(64, 0))
         for goal in questions(phi, domain, generator(0)):
             for prop in said(decide(phi, goal, on=domain)):
                 yield Claim(prop.name, prop, "decide")
-    except PhimapsError:
+    except (PhimapsError, ValueError, TypeError):
         # What cannot be bound to such rows fails the first check, and says there why.
         return
