@@ -206,7 +206,8 @@ Universal = Property(
     "Universal",
     "F_φ = {f∘φ : f in F} is dense in C(K) in the sup norm on compact sets; of a kernel k with the "
     "Hilbert space H_k: k is positive definite and continuous on K, and for each compact part C of "
-    "K the functions of H_k, restricted to C, are dense in C(C)",
+    "K the functions of H_k, restricted to C, are dense in C(C); behind a readout ρ into Y the "
+    "same of the ρ∘(f_1, ..., f_n)∘φ and the continuous functions into Y, see `Readout`",
     of=("class", "kernel"),
 )
 ApproximatelyUniversal = Property(

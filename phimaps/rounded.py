@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .map import Assume, Compose, Concat, On, Part, Product, Scale, show
+from .map import Assume, Compose, Concat, FeatureMap, On, Part, Product, Scale, show
 from .proof import Proof, Reason, Strength
 from .property import (
     SENSES,
@@ -72,7 +72,8 @@ def prove_rounded(search: Search, phi: Any, claim: Property, on: Space, dtype: s
 
     if claim.name in [p.name for p in SENSES]:
         # Whatever the class does with merged features, it cannot tell them apart.
-        found = None if claim.holds else collide(phi.parts(on)[-1].map, on, dtype)
+        inner = _innermost(phi, on)
+        found = None if claim.holds or inner is None else collide(inner, on, dtype)
         reason = None if found is None else Reason(found.because, Strength.WITNESS, witness=found)
         return None if reason is None else node(reason)
     if claim.name in (Borel.name, Continuous.name, Proper.name) and claim.holds:
@@ -97,6 +98,16 @@ def prove_rounded(search: Search, phi: Any, claim: Property, on: Space, dtype: s
         proof = search.prove(phi, claim, on)
         return None if proof is None else node(_carried(dtype), (proof,), proof.number)
     return None
+
+
+def _innermost(phi: Any, on: Space) -> FeatureMap | None:
+    """The map behind which a class of functions stands, if there is one."""
+    while not isinstance(phi, FeatureMap):
+        below = phi.parts(on)
+        if not below:
+            return None
+        phi = below[-1].map
+    return phi
 
 
 def _carried(dtype: str) -> Reason:

@@ -35,6 +35,7 @@ def pool():
         yield rho @ MLP() @ pm.Abs(), LINE
         yield rho @ MLP() @ pm.Identity(), CIRCLE
     yield pm.Softmax() @ Monotone() @ pm.Identity(), LINE
+    yield pm.Softmax() @ Trees() @ pm.Identity(), LINE
     yield pm.Exp() @ Monotone() @ pm.Identity(), LINE
     yield pm.Exp() @ Linear() @ pm.Identity(), pm.Finite([[0.0], [1.0]])
     for phi in (pm.Identity(), pm.Abs()):

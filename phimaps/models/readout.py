@@ -57,11 +57,11 @@ class Readout(BaseEstimator):
     As an estimator it lifts targets y in Y to s(r_t(y)) in R^n by the section s and the collar r_t
     that ρ is known to have, fits members of F to them, and predicts ρ(f(φ(x))), which lies in Y.
 
-    As a mathematical object it can be asked whether it is ``Universal``: whether for every
-    continuous g: X → Y, every compact part K of X and every ε > 0 some f_1, ..., f_n in F have
-    sup |ρ(f(φ(x))) - g(x)| < ε over x in K, with the Euclidean distance of R^m ⊇ Y; for every n at
-    once, where ρ takes vectors of any length. Of members that have a value outside of Y on K
-    (z / |z| has none at 0) nothing is used.
+    As a mathematical object it can be asked whether it is ``ApproximatelyUniversal``: whether for
+    every continuous g: X → Y, every compact part K of X and every ε > 0 some f_1, ..., f_n in F
+    have sup |ρ(f(φ(x))) - g(x)| < ε over x in K, with the Euclidean distance of R^m ⊇ Y; for every
+    n at once, where ρ takes vectors of any length. Members that have a value outside of Y on K, as
+    z / |z| at 0, do not count. It is ``Universal`` if besides all that count are continuous.
 
     Parameters
     ----------
@@ -209,10 +209,10 @@ class Readout(BaseEstimator):
         columns = [lifted] if several and lifted.shape[1] > 1 else list(lifted.T)
         first = clone(self.pulled).fit(X, columns[0], **given)
         fitted = [first]
+        features = np.asarray(first.fitted_.transform(X)) if len(columns) > 1 else None
         for column in columns[1:]:
             twin = clone(self.pulled)
-            member = twin.model.member(False)
-            member.fit(np.asarray(first.fitted_.transform(X)), column, **given)
+            member = twin.model.member(False).fit(features, column, **given)
             fitted.append(twin._keep(first.fitted_, member))
         return fitted
 
@@ -316,12 +316,12 @@ class Readout(BaseEstimator):
         yield from ()
 
     def parts(self, on: Space) -> list[Part]:
-        """F_φ; and ρ on R^n where Y is R^m, which says nothing of a ρ with a Y of its own."""
+        """F_φ is the last; before it ρ on R^n where Y is R^m, which tells nothing of another Y."""
         pulled = Part(self.inner, Image(on, on))
         if self.targets is None:
             return [pulled]
         width = self.readout.takes or self.targets.shape
-        return [pulled, Part(self.readout, Image(Euclidean(width), Euclidean(width)))]
+        return [Part(self.readout, Image(Euclidean(width), Euclidean(width))), pulled]
 
     def undefined(self, on: Space) -> str | None:
         return self.inner.undefined(on)

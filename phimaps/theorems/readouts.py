@@ -1,6 +1,8 @@
 """When ρ∘F_φ is dense in the continuous functions into Y, for a readout ρ: R^n → Y, and when not.
 
 `Readout` says what that means. Everything about Y comes from the readout's `Codomain`, or Y = R^m.
+No proof asks whether the members of F_φ that come near are continuous, so each row is true in the
+approximate sense as well; in the strict one ρ∘f∘φ is continuous as f∘φ is.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from ..models.network import MLP
 from ..models.polynomial import Polynomial, Polynomials
 from ..models.pullback import Pullback
 from ..models.readout import Readout
-from ..property import Continuous, DenseImage, Injective, Universal
+from ..property import ApproximatelyUniversal, Continuous, DenseImage, Injective, Universal
 from ..spaces import Ball, Euclidean, Product, Simplex, Space, Sphere, Subspace
 from ..spaces.boxes import Boxlike
 from ..spaces.finite import Listed
@@ -72,7 +74,7 @@ def _continuous(case: Case) -> bool:
     """Whether all members of F certainly are continuous."""
     model = _model(case)
     if isinstance(model, KernelSums):
-        features: list[Part] = case.parts[0].map.parts(case.on)
+        features: list[Part] = case.parts[-1].map.parts(case.on)
         kernel: Kernel = model.k
         if not features:
             return False
@@ -99,105 +101,108 @@ def _shows(case: Case) -> bool:
 
 WINDS = Condition("the readout winds R around a circle", _winds)
 
-theorem(
-    "readout-section",
-    Universal,
-    Readout,
-    Premise("first", Universal),
-    Condition("the readout has a continuous section on what a collar leaves of Y", _sectioned),
-    statement="targets that are lifted by a section, near to Y, are reached behind the readout",
-    source=(
-        "Kratsios and Bilokopytov 2020; g̃ = s∘r_t∘g is continuous, ρ∘g̃ = r_t∘g is as near to g as "
-        "wanted for small t, and ρ is uniformly continuous on a compact neighbourhood of g̃(K), in "
-        "which f∘φ near to g̃ has its values"
-    ),
-)
-theorem(
-    "readout-covering",
-    Universal,
-    Readout,
-    Premise("first", Universal),
-    WINDS,
-    Condition("in the space every loop can be drawn together", lambda case: _simple(case.on)),
-    statement="where no loop is in the way, every continuous point of a circle has an angle",
-    source=(
-        "a continuous g from a simply connected, locally path-connected X lifts through a covering "
-        "(the lifting criterion); f∘φ near to the angle g̃ gives ρ∘f∘φ near to g"
-    ),
-)
-theorem(
-    "readout-degree",
-    ~Universal,
-    Readout,
-    WINDS,
-    Condition(
-        "the space is a circle", lambda case: isinstance(case.on, Sphere) and case.on.size == 2
-    ),
-    Condition("the members of F are continuous", _continuous),
-    Premise("derived", Continuous, make=_map),
-    statement=(
-        "an angle that is a continuous function on a circle does not turn, so that a target that "
-        "goes around once stays at the greatest distance of two targets"
-    ),
-    source=(
-        "if ρ∘h and g are nowhere opposite they are homotopic, so of one degree; that of ρ∘h, with "
-        "the lift h = f∘φ, is 0, and that of g(x) = x / |x| is 1; so sup |ρ∘h - g| = 2 r"
-    ),
-    carry=lambda case, witness: None,
-)
-theorem(
-    "readout-merged",
-    ~Universal,
-    Readout,
-    Premise("derived", ~Injective, make=_map),
-    statement="a target that differs at two merged points is out of reach behind any readout",
-    source=(
-        "Y is path-connected and has two points a, b; d(x, ·) / (d(x, ·) + d(y, ·)) along a path "
-        "from a to b is a target g with g(x) = a and g(y) = b, and one of the two is missed by at "
-        "least |a - b| / 2"
-    ),
-)
-theorem(
-    "readout-few-dimensions",
-    ~Universal,
-    Readout,
-    Condition(
-        "F∘φ has finite dimension, and the readout shows the signs of a function of F or of a "
-        "difference of two",
-        _few,
-    ),
-    Condition("the space is infinite", lambda case: case.on.infinite),
-    statement="finitely many dimensions of functions do not have all signs at many points",
-    source=(
-        "of p + 1 points some c ≠ 0 has Σ c_i h(x_i) = 0 for all h in the span of F_φ, so no h has "
-        "the signs of c at all x_i with c_i ≠ 0; and g with these signs of λ(g(x_i)) is continuous "
-        "for λ = log p_1 - log p_2, log y_1, (log y)_11, u_1, where λ(ρ(f)) has the sign of such h"
-    ),
-    carry=lambda case, witness: None,
-)
-theorem(
-    "readout-embeds",
-    ~Universal,
-    Readout,
-    Premise("first", ~Universal),
-    Condition(
-        "the readout is a homeomorphism onto its image, or one of differences and F is linear",
-        _shows,
-    ),
-    statement="what F misses before a homeomorphism it misses behind it",
-    source=(
-        "for g = ρ∘h with a continuous h let N be a compact neighbourhood of g(K) in ρ(R^n): ρ⁻¹ "
-        "is uniformly continuous on it, so ρ∘f near to g gives f near to h; with softmax so for "
-        "the differences f_i - f_n, which are members of a linear F"
-    ),
-    carry=lambda case, witness: None,
-)
-theorem(
-    "readout-not-dense",
-    ~Universal,
-    Readout,
-    Premise("last", ~DenseImage),
-    statement="a constant target that no value of the readout comes near to is out of reach",
-    source="|ρ(f(φ(x))) - y| is at least the distance of y from the image of ρ",
-    carry=lambda case, witness: None,
-)
+# Each row in both senses.
+for sense, suffix in ((Universal, ""), (ApproximatelyUniversal, "-approximately")):
+    theorem(
+        f"readout-section{suffix}",
+        sense,
+        Readout,
+        Premise("last", sense),
+        Condition("the readout has a continuous section on what a collar leaves of Y", _sectioned),
+        statement="targets that are lifted by a section, near to Y, are reached behind the readout",
+        source=(
+            "Kratsios and Bilokopytov 2020; g̃ = s∘r_t∘g is continuous, ρ∘g̃ = r_t∘g is as near to "
+            "g as wanted for small t, and ρ is uniformly continuous on a compact neighbourhood of "
+            "g̃(K), in which f∘φ near to g̃ has its values"
+        ),
+    )
+    theorem(
+        f"readout-covering{suffix}",
+        sense,
+        Readout,
+        Premise("last", sense),
+        WINDS,
+        Condition("in the space every loop can be drawn together", lambda case: _simple(case.on)),
+        statement="where no loop is in the way, every continuous point of a circle has an angle",
+        source=(
+            "a continuous g from a simply connected, locally path-connected X lifts through a "
+            "covering (the lifting criterion); f∘φ near to the angle g̃ gives ρ∘f∘φ near to g"
+        ),
+    )
+    theorem(
+        f"readout-degree{suffix}",
+        ~sense,
+        Readout,
+        WINDS,
+        Condition(
+            "the space is a circle", lambda case: isinstance(case.on, Sphere) and case.on.size == 2
+        ),
+        Condition("the members of F are continuous", _continuous),
+        Premise("derived", Continuous, make=_map),
+        statement=(
+            "an angle that is a continuous function on a circle does not turn, so that a target "
+            "that goes around once stays at the greatest distance of two targets"
+        ),
+        source=(
+            "if ρ∘h and g are nowhere opposite they are homotopic, so of one degree; that of ρ∘h, "
+            "with the lift h = f∘φ, is 0, and that of g(x) = x / |x| is 1; so sup |ρ∘h - g| = 2 r"
+        ),
+        carry=lambda case, witness: None,
+    )
+    theorem(
+        f"readout-merged{suffix}",
+        ~sense,
+        Readout,
+        Premise("derived", ~Injective, make=_map),
+        statement="a target that differs at two merged points is out of reach behind any readout",
+        source=(
+            "Y is path-connected and has two points a, b; d(x, ·) / (d(x, ·) + d(y, ·)) along a "
+            "path from a to b is a target g with g(x) = a and g(y) = b, and one of the two is "
+            "missed by at least |a - b| / 2"
+        ),
+    )
+    theorem(
+        f"readout-few-dimensions{suffix}",
+        ~sense,
+        Readout,
+        Condition(
+            "F∘φ has finite dimension, and the readout shows the signs of a function of F or of a "
+            "difference of two",
+            _few,
+        ),
+        Condition("the space is infinite", lambda case: case.on.infinite),
+        statement="finitely many dimensions of functions do not have all signs at many points",
+        source=(
+            "of p + 1 points some c ≠ 0 has Σ c_i h(x_i) = 0 for all h in the span of F_φ, so no h "
+            "has the signs of c at all x_i with c_i ≠ 0; and g with these signs of λ(g(x_i)) is "
+            "continuous for λ = log p_1 - log p_2, log y_1, (log y)_11, u_1, where λ(ρ(f)) has the "
+            "sign of such h"
+        ),
+        carry=lambda case, witness: None,
+    )
+    theorem(
+        f"readout-embeds{suffix}",
+        ~sense,
+        Readout,
+        Premise("last", ~sense),
+        Condition(
+            "the readout is a homeomorphism onto its image, or one of differences and F is linear",
+            _shows,
+        ),
+        statement="what F misses before a homeomorphism it misses behind it",
+        source=(
+            "for g = ρ∘h with a continuous h let N be a compact neighbourhood of g(K) in ρ(R^n): "
+            "ρ⁻¹ is uniformly continuous on it, so ρ∘f near to g gives f near to h; with softmax "
+            "so for the differences f_i - f_n, which are members of a linear F"
+        ),
+        carry=lambda case, witness: None,
+    )
+    theorem(
+        f"readout-not-dense{suffix}",
+        ~sense,
+        Readout,
+        Premise("first", ~DenseImage),
+        statement="a constant target that no value of the readout comes near to is out of reach",
+        source="|ρ(f(φ(x))) - y| is at least the distance of y from the image of ρ",
+        carry=lambda case, witness: None,
+    )

@@ -324,6 +324,24 @@ def test_what_a_class_misses_is_missed_behind_a_homeomorphism_only():
     )
 
 
+def test_trees_are_approximately_universal_behind_a_section():
+    approximately = pm.ApproximatelyUniversal
+    for rho in (pm.Softmax(), pm.SymmetricExp(), WINDING):
+        for model in (Trees(), MLP()):
+            assert pm.decide(rho @ model @ x, approximately, on=LINE).holds is True
+        assert verdict(rho @ Trees() @ x, LINE).holds is None
+        assert pm.decide(rho @ Trees() @ pm.Abs(), approximately, on=LINE).holds is False
+    stumps = pm.Exp() @ pm.models.BoostedTrees(1) @ x
+    assert pm.decide(stumps, approximately, on=PLANE).holds is False
+    assert pm.decide(WINDING @ MLP() @ x, approximately, on=CIRCLE).holds is False
+    # Trees tear the circle where the angle jumps.
+    assert pm.decide(WINDING @ Trees() @ x, approximately, on=CIRCLE).holds is None
+    seen = CIRCLE.net(2e-4)
+    torn = (WINDING @ pm.models.KNeighbors(1) @ x).fit(seen, seen)
+    rows = CIRCLE.sample(300, 2)
+    assert np.linalg.norm(torn.predict(rows) - rows, axis=1).max() < 1e-3
+
+
 def test_differences_of_monotone_functions_fit_probabilities_that_no_monotone_one_does():
     y = np.column_stack([0.5 + 0.4 * np.sin(6 * t), 0.5 - 0.4 * np.sin(6 * t)])
     z = pm.Softmax().codomain.lift(y, 1e-9) + 20 * ticks
@@ -357,6 +375,20 @@ def test_a_fitted_readout_is_asked_about_with_its_map():
     assert verdict(fitted, LINE).holds is False
     network = (pm.Exp() @ MLP(width=3, max_iter=2000) @ pm.Standardize()).fit(ticks, np.exp(t))
     assert verdict(network, LINE).holds is True
+
+
+def test_what_float64_merges_is_out_of_reach_as_it_is_computed():
+    steep = pm.Tanh() @ pm.Affine([[10.0]])
+    on = pm.Box([-5.0], [5.0])
+    pure = Readout(pm.Relu(), MLP() @ x, pm.Euclidean(1))
+    for subject, word in (
+        (pm.Softmax() @ MLP() @ steep, "refuted"),
+        (pm.Softmax() @ MLP() @ x, "unknown"),
+        (pure, "unknown"),
+        (pm.Softmax() @ MLP(), "unknown"),
+        (pm.Softmax() @ Linear() @ pm.RandomFourier.family(), "unknown"),
+    ):
+        assert pm.decide(subject, pm.Universal, on=on, arithmetic="float64").word == word
 
 
 # --- the circle: onto is not enough ------------------------------------------------------------
