@@ -1,5 +1,6 @@
 """Numerical experiments about maps, with what their results guarantee."""
 
+from . import values as values
 from .adversarial import Adversary as Adversary
 from .adversarial import adversary as adversary
 from .chebyshev import Best as Best

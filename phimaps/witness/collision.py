@@ -9,6 +9,8 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from .exact import agreement
+
 __all__ = ["Collision", "NearCollision"]
 
 
@@ -128,9 +130,6 @@ class Collision:
         if not self.exact:
             # Numbers near to a pair have features that differ.
             return None, "float64"
-        # Values of maps are made of maps, which speak of witnesses.
-        from .exact import agreement
-
         return agreement(phi, self.x, self.y)
 
     def _same_bits(self, phi: Callable[[torch.Tensor], Any]) -> bool:

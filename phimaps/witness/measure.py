@@ -12,6 +12,8 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from .exact import fractions, rational_square, rational_values
+
 __all__ = ["AnnihilatingMeasure", "ConeWitness"]
 
 # So many points of a measure are printed.
@@ -135,9 +137,6 @@ class AnnihilatingMeasure:
         """
         if not self.exact:
             return None
-        # Kernels are asked for their facts, which speak of witnesses.
-        from .exact import rational_square
-
         return rational_square(kernel, self.points, self.weights)
 
     def annihilates(
@@ -217,8 +216,6 @@ class AnnihilatingMeasure:
 
     def _rational(self, phi: Any) -> list[list[Fraction]] | None:
         """φ at the points, as rational numbers."""
-        from .exact import fractions, rational_values
-
         if len(self.points) != len(self.weights) or not np.isfinite(self.weights).all():
             return None
         if phi is None:
