@@ -40,7 +40,7 @@ def tolerance(
     factor: float = 8.0,
     scale: Any = None,
 ) -> np.ndarray:
-    """max |φ(x̃) − φ(x)| over x̃ within ``factor`` ulp of x, + ``factor`` · noise + 16 ulp of φ(x).
+    """max |φ(x̃) − φ(x)| over x̃ within ``factor`` ulp of x, + 1.5 ``factor`` noise + 16 ulp of φ(x).
 
     What two honest ways to compute the same features (another order of a sum, another batch,
     another device) may differ by, for a φ that can only be called. Three things add up: how far the
@@ -135,7 +135,8 @@ def tolerance(
         return blind
     noise = _noise(moved, x, base, _column(x, scale), eps, random)
     noise = np.where(jumps, 0.0, noise)
-    bound = spread + factor * noise + VALUE * eps * size
+    # The noise is known from five numbers only.
+    bound = spread + 1.5 * factor * noise + VALUE * eps * size
     bound = np.where((spread == 0) & (noise == 0), np.maximum(bound, blind), bound)
     return np.where(np.isnan(bound), 0.0, bound)
 
@@ -179,11 +180,14 @@ def _off_cubic(values: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
         sizes = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(axis=0, initial=0.0)
         far = values.max(axis=0) - values.min(axis=0)
         short = far <= (VALUE * eps) ** 0.25 * sizes
-        # Near a zero the size tells nothing; but what is nearly straight, a cubic fits as well, and
-        # what moves by ulps of the other features only is noise.
-        short |= np.hypot(cubic[2], cubic[3]) + found <= 0.1 * np.abs(cubic[1])
-        row = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(axis=1, initial=0.0)
-        short |= far <= STILL * eps * row[:, None]
+        # Near a zero that size tells nothing, and the other features stand in. What is nearly
+        # straight is fitted: with quadratic and cubic parts of q times the slope, the fourth order
+        # is about q³ times it. And what moves by ulps of the other features only is noise.
+        row = np.where(np.isfinite(middle), np.abs(middle), 0.0).max(axis=1, initial=0.0)[:, None]
+        slope = np.abs(cubic[1])
+        part = (np.hypot(cubic[2], cubic[3]) + found) / np.where(slope > 0, slope, np.inf)
+        short |= (part <= 0.1) & (part**3 * slope <= VALUE * eps * row)
+        short |= far <= STILL * eps * row
         still = far <= STILL * eps * np.abs(middle)
     return np.where(short & np.isfinite(found), found, 0.0), still
 
