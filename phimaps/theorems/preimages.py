@@ -12,6 +12,7 @@ import torch
 from ..decide import decide
 from ..interval import EPS, root_sum_squares
 from ..maps.affine import Affine
+from ..proof import Strength
 from ..property import LowerLipschitz
 from ..spaces import Space
 from .exhibited import enclosure
@@ -75,10 +76,12 @@ def preimages(phi: Any, on: Space, targets: np.ndarray) -> Preimages | None:
     wanted = np.asarray(targets, dtype=np.float64).reshape(len(targets), -1)
     if not on.euclidean or not phi.closed or max(wanted.shape[1], on.size) > WIDEST:
         return None
-    value = decide(phi, LowerLipschitz, on=on).value
-    least = 0.0 if value is None else value[0]
-    if not least > 0:
+    lower = decide(phi, LowerLipschitz, on=on)
+    if lower.holds is not True or min(p.strength for p in lower.proofs) <= Strength.NUMERICAL:
+        # Of what is assumed, or measured, no point would be certain.
         return None
+    assert lower.value is not None
+    least = lower.value[0]
     points = _solved(phi, on, wanted)
     if points is None or not bool(on.surely_contains(points).all()):
         return None
