@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -32,7 +31,6 @@ LAWS = {
     "Lipschitz": "|φ(x) - φ(y)| <= {} d(x, y) for all x, y in K",
     "LowerLipschitz": "|φ(x) - φ(y)| >= {} d(x, y) for all x, y in K",
 }
-PROBES: WeakKeyDictionary[Any, dict[Any, Probe]] = WeakKeyDictionary()
 
 
 @final
@@ -118,7 +116,8 @@ def written(point: np.ndarray) -> str:
 
 def _probe(trial: Trial) -> Probe:
     """The evaluations that all attacks on one object share."""
-    kept = PROBES.setdefault(trial.subject, {})
+    # They hold the subject, so they live and end with it.
+    kept: dict[Any, Probe] = vars(trial.subject).setdefault("_attacked", {})
     key = (trial.profile.budget, trial.seed)
     if key not in kept:
         on: Any = trial.subject.domain

@@ -255,6 +255,16 @@ def _deeper(probe: Probe, a: np.ndarray, b: np.ndarray, order: int) -> float | N
 
 def _in_floats(probe: Probe, a: np.ndarray, b: np.ndarray) -> float | None:
     """A kink that is still there when the step is near to rounding, with quiet sides."""
+    # The search may have gone on to where rounding hides what it found.
+    for wider in (1.0, 2.0**6, 2.0**12, 2.0**18, 2.0**30):
+        way = (b - a) * (wider / 2)
+        middle = a / 2 + b / 2
+        if (found := _kinks(probe, middle - way, middle + way)) is not None:
+            return found
+    return None
+
+
+def _kinks(probe: Probe, a: np.ndarray, b: np.ndarray) -> float | None:
     step = float(np.linalg.norm((b - a).ravel()))
     middle = a / 2 + b / 2
     reach = max(1.0, float(np.abs(middle).max()))
