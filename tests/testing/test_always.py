@@ -40,8 +40,11 @@ from phimaps.testing.snapshot import changes, parameters_of, state_of
 from phimaps.testing.subject import Subject
 from phimaps.testing.trial import Profile, Skipped, Trial
 
-from .always_faults import FAULTS, LINE, PLANE, SHOP
+from . import always_faults, always_faults_of_copies
+from .always_case import FAULTS, LINE, PLANE, SHOP
 
+# Importing them enters their faults.
+ENTERED = (always_faults, always_faults_of_copies)
 FILES = ("rows", "state", "names", "copies", "layouts")
 MINE = [c for c in CHECKS.values() if c.run.__module__.rpartition(".")[2] in FILES]
 BRIEF = Profile("quick", 2, 0.25)
