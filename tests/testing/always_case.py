@@ -9,6 +9,7 @@ from phimaps.testing import Frame
 LINE = pm.Box([-2.0], [2.0])
 PLANE = pm.Box([-2.0, -2.0], [2.0, 2.0])
 PICTURES = pm.Images(1, 4, 4)
+COLOURS = Frame({"colour": ["red", "green", "blue", "white", "black", "grey", "pink", "brown"]})
 SHOP = Frame({"hour": range(24), "amount": (0.5, 9.0)})
 
 

@@ -9,7 +9,8 @@ import torch
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
-from .always_case import FAULTS, PICTURES, SHOP, Map, NoName, fault
+from .always_case import COLOURS, FAULTS, PICTURES, SHOP, Map, NoName, fault
+from .always_processes import Hashes, OfThisProcess, OrderOfSet
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -304,6 +305,14 @@ class ForgetsOnLoad(nn.Module):
 
     def forward(self, x):
         return x * self.a * max(1, self.loads)
+
+
+# --- other processes -----------------------------------------------------------------------------
+fault("check_other_process", "Loaded in another process, it has other features.", COLOURS)(Hashes)
+fault(
+    "check_other_process", "Fitted to the same data in another process, it is another map.", COLOURS
+)(OrderOfSet)
+fault("check_other_process", "In another process it fails.", COLOURS)(OfThisProcess)
 
 
 # --- layouts -------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import copy
 import pickle
 import re
+import sys
+import types
 import warnings
 from fnmatch import fnmatchcase
 
@@ -38,14 +40,14 @@ from phimaps.testing.running import run
 from phimaps.testing.settings import changed_by, restored, settings
 from phimaps.testing.snapshot import changes, parameters_of, state_of
 from phimaps.testing.subject import Subject
-from phimaps.testing.trial import Profile, Skipped, Trial
+from phimaps.testing.trial import PROFILES, Profile, Skipped, Trial
 
 from . import always_faults, always_faults_of_copies
-from .always_case import FAULTS, LINE, PLANE, SHOP
+from .always_case import COLOURS, FAULTS, LINE, PLANE, SHOP
 
 # Importing them enters their faults.
 ENTERED = (always_faults, always_faults_of_copies)
-FILES = ("rows", "state", "names", "copies", "layouts")
+FILES = ("rows", "state", "names", "copies", "layouts", "processes")
 MINE = [c for c in CHECKS.values() if c.run.__module__.rpartition(".")[2] in FILES]
 BRIEF = Profile("quick", 2, 0.25)
 BOX = pm.Box([-3.0] * 3, [3.0] * 3)
@@ -130,20 +132,20 @@ SOUND = {
 }
 
 
-def trial_of(obj, domain, check="check_rows", seed=0):
+def trial_of(obj, domain, check="check_rows", seed=0, profile=BRIEF):
     rng = generator(seed)
     subject = obj if isinstance(obj, Subject) else Subject(obj, domain)
-    return Trial(subject, CHECKS[check], None, BRIEF, 0, lambda source: source.sample(rng))
+    return Trial(subject, CHECKS[check], None, profile, 0, lambda source: source.sample(rng))
 
 
-def examined(subject, check, times):
+def examined(subject, check, times, profile=BRIEF):
     """Run a check on rows drawn by chance; the reason, where it does not apply."""
     lacking = [facet for facet in check.needs if not subject.has(facet)]
     if lacking:
         return FACETS[lacking[0]]
     for seed in range(1 if check.once else times):
         try:
-            check.run(trial_of(subject, None, check.name, seed))
+            check.run(trial_of(subject, None, check.name, seed, profile))
         except Skipped as reason:
             return str(reason)
     return ""
@@ -177,6 +179,25 @@ def test_results_do_not_depend_on_the_run():
         assert (first.status, first.message) == (second.status, second.message)
 
 
+def test_another_process_computes_the_same():
+    encoder = Subject(OneHotEncoder(), COLOURS)
+    assert not examined(encoder, CHECKS["check_other_process"], 1, PROFILES["ci"])
+
+
+def test_what_another_process_cannot_import_is_left_out():
+    class Gone(OneHotEncoder):
+        pass
+
+    Gone.__module__, Gone.__qualname__ = "gone", "Gone"
+    sys.modules["gone"] = types.SimpleNamespace(Gone=Gone)
+    try:
+        subject = Subject(Gone(), COLOURS)
+        reason = examined(subject, CHECKS["check_other_process"], 1, PROFILES["ci"])
+    finally:
+        del sys.modules["gone"]
+    assert reason.startswith("another process does not find its class")
+
+
 # --- faults --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found_and_told(name):
@@ -185,7 +206,7 @@ def test_a_fault_is_found_and_told(name):
         torch.manual_seed(0)
         subject = Subject(make(), domain)
     with pytest.raises(CheckFailed) as failure:
-        print(examined(subject, CHECKS[check], 10))
+        print(examined(subject, CHECKS[check], 10, PROFILES["ci"]))
     error = failure.value
     assert fnmatchcase(error.what, re.sub(r"\[", "[[]", says)), error.what
     # What was seen, what is needed, what to do: each of them is said.
