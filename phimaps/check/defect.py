@@ -79,11 +79,11 @@ def defect(
     """
     closed = closed_on(phi, on, "defect")
     goal = _Target(target, on, target_lipschitz, random_state)
-    lower, found = 0.0, "no pair was shown to be merged"
+    lower, found, sure = 0.0, "no pair was shown to be merged", True
     for pair in exact_pairs(closed, on, random_state):
         worth = goal.difference(pair.x, pair.y, pair.radius) / 2
         if worth > lower:
-            lower, found = worth, pair.because
+            lower, found, sure = worth, pair.because, not pair.bitwise
 
     def worth_of(boxes: Cells) -> Callable[[slice], np.ndarray]:
         least, greatest = goal.on_boxes(boxes.low, boxes.high)
@@ -101,7 +101,7 @@ def defect(
     because = f"{found}; {len(boxes)} boxes{goal.note}"
     if not np.isfinite(boxes.greatest - boxes.least).all():
         because += "; nothing is known of the map between points"
-    return Bracket(lower, upper, bounded.certified and goal.certified, because)
+    return Bracket(lower, upper, bounded.certified and goal.certified and sure, because)
 
 
 @final

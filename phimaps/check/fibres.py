@@ -133,12 +133,13 @@ def fibre_diameter(phi: Any, on: Any, cells: int = CELLS, random_state: int = 0)
     """
     closed = closed_on(phi, on, "fibre_diameter")
     injective = decide(closed, Injective, on=on)
-    lower, found = 0.0, "no pair was shown to be merged"
+    lower, found, sure = 0.0, "no pair was shown to be merged", True
     for pair in exact_pairs(closed, on, random_state, injective):
         if pair.distance > lower:
-            lower, found = pair.distance, pair.because
+            lower, found, sure = pair.distance, pair.because, not pair.bitwise
     if not on.euclidean and on.infinite:
-        return Bracket(lower, max(lower, on.diameter), True, f"{found}; the diameter of the space")
+        why = f"{found}; the diameter of the space"
+        return Bracket(lower, max(lower, on.diameter), sure, why)
     worth = _distances(on)
     bounded, boxes = cover(closed, on, cells, worth, lower)
     greatest, each = merged(boxes, worth(boxes))
@@ -149,7 +150,7 @@ def fibre_diameter(phi: Any, on: Any, cells: int = CELLS, random_state: int = 0)
         because += f"; {_why_wide(injective.holds, upper, side)}"
     elif not np.isfinite(boxes.greatest - boxes.least).all():
         because += "; nothing is known of the map between points"
-    return Bracket(lower, upper, bounded.certified, because)
+    return Bracket(lower, upper, bounded.certified and sure, because)
 
 
 def _distances(on: Space) -> Any:
@@ -247,6 +248,8 @@ class Pair:
     distance : float
         No more than theirs.
     because : str
+    bitwise : bool
+        The computed values are equal, and that is all: of φ in real arithmetic it shows nothing.
     """
 
     x: np.ndarray
@@ -254,6 +257,7 @@ class Pair:
     radius: float
     distance: float
     because: str
+    bitwise: bool = False
 
 
 def exact_pairs(
@@ -284,7 +288,7 @@ def exact_pairs(
         both = value(np.stack([x, y]))
         if black_box(phi) and np.array_equal(both[0], both[1]):
             because = "the function returns the same numbers, bit by bit"
-            result.append(Pair(x, y, 0.0, _distance(on, x, y), because))
+            result.append(Pair(x, y, 0.0, _distance(on, x, y), because, bitwise=True))
             continue
         shown = certified(phi, value, on, x, y) if continuous else None
         if shown is not None:

@@ -74,7 +74,7 @@ def separation(phi: Any, on: Any, random_state: int = 0) -> Verdict:
         return verdict
     for pair in exact_pairs(closed, on, random_state, verdict):
         # What is equal bit by bit in a function as it is computed is looked at below.
-        if "bit by bit" not in pair.because:
+        if not pair.bitwise:
             exact = pair.radius == 0
             shown = Collision(pair.x, pair.y, pair.because, exact=exact)
             if shown.verify(closed.forward):

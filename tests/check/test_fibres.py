@@ -105,6 +105,8 @@ def test_of_a_black_box_only_equal_values_count():
     lower, upper = bracket = pm.check.fibre_diameter(pm.from_function(lambda x: x**2), on=LINE)
     assert (lower, upper) == (pytest.approx(2), pytest.approx(2))
     assert "bit by bit" in bracket.because
+    # Saturation has equal values too: of the function in real arithmetic that proves nothing.
+    assert not bracket.certified
     lower, upper = bracket = pm.check.fibre_diameter(pm.from_function(torch.sinh), on=LINE)
     # Neighbouring numbers may have one value; nothing farther apart does.
     assert lower < 1e-15
