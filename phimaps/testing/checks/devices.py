@@ -38,7 +38,10 @@ def check_cuda(trial: Trial) -> None:
         dtypes = [subject.dtype]
     for dtype in dtypes:
         rows = X.astype(dtype)
-        expected = instance.features(rows)
+        expected = instance.features(rows.copy())
+        if not np.array_equal(expected, instance.features(rows.copy()), equal_nan=True):
+            trial.skip("two calls differ already, see check_deterministic")
+            return
         moved = trial.fresh().obj
         if subject.kind == "module":
             moved = moved.to("cuda")
