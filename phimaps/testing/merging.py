@@ -8,7 +8,7 @@ import numpy as np
 
 from ..check.collisions import distant
 from ..errors import PhimapsError
-from .descent import derivatives
+from .descent import WIDEST, derivatives
 from .grain import grain
 from .measured import Measured
 from .probe import Probe
@@ -32,7 +32,8 @@ def merged(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
     for x, y in _along_kernels(probe):
         if (why := confirmed(probe, x, y)) is not None:
             return x, y, why
-    if not (probe.on.compact and probe.on.infinite):
+    if not probe.on.compact or probe.on.size > WIDEST:
+        # Each pair is solved for by differences along all coordinates.
         return None
     try:
         # Any pair will do, so none is pulled farther apart, as those in boxes would be.
