@@ -30,7 +30,7 @@ def check_continuous(trial: Trial) -> None:
 
 @register_check(claim="Injective", once=True)
 def check_injective(trial: Trial) -> None:
-    """Different points, or rows, have different features."""
+    """Different points have different features."""
     if isinstance(trial.domain, Frame):
         merged_rows(trial)
         return
