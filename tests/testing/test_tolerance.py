@@ -1,5 +1,9 @@
 """What rounding may change: seen where it is, and not where it is not."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -257,3 +261,47 @@ def test_inner_results_of_another_size_than_the_rows_are_seen():
     X = rows(1e3, np.float32)
     off = np.abs(features(X) - features(X.astype(np.float64)))
     assert (off <= tolerance(features, X, np.float32)).all()
+
+
+# --- the benchmark -------------------------------------------------------------------------------
+@pytest.fixture
+def benchmark_script(monkeypatch):
+    folder = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    spec = importlib.util.spec_from_file_location("tolerance_benchmark", folder / "tolerance.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("measure", None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_benchmark_finds_no_fault_with_the_measured_tolerance(benchmark_script, dtype):
+    for family in benchmark_script.FAMILIES:
+        found = benchmark_script.trial(np.random.default_rng(1), family, dtype, 1e3, "mixed", 8.0)
+        assert found[benchmark_script.OURS][:2] == (False, False), family
+        if dtype == np.float32:
+            assert not found[f"64 {benchmark_script.OURS}"][0]
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1e300])
+def test_the_benchmark_fails_for_a_tolerance_that_is_too_small_or_too_large(
+    benchmark_script, monkeypatch, capsys, wrong
+):
+    monkeypatch.setattr(
+        benchmark_script,
+        "tolerance",
+        lambda evaluate, X, dtype, factor: np.full(
+            evaluate(X).shape, wrong if factor > 1 else 1e-9
+        ),
+    )
+    families = {k: benchmark_script.FAMILIES[k] for k in ("random Fourier",)}
+    monkeypatch.setattr(benchmark_script, "FAMILIES", families)
+    monkeypatch.setattr(benchmark_script, "SIZES", (1.0,))
+    monkeypatch.setattr(sys, "argv", ["tolerance.py", "--fast"])
+    threads = torch.get_num_threads()
+    try:
+        assert benchmark_script.main() == 1
+    finally:
+        torch.set_num_threads(threads)
+    assert "False alarms/missed bugs in 10 trials" in capsys.readouterr().out
