@@ -237,6 +237,15 @@ def test_a_parameter_kept_under_another_name_is_told():
         CHECKS["check_clone"].run(trial_of(Renames(), PLANE))
 
 
+def test_a_class_of_the_session_need_not_be_found_elsewhere():
+    class Here(StandardScaler):
+        pass
+
+    Here.__module__, Here.__qualname__ = "__main__", "Here"
+    reason = examined(Subject(Here(), PLANE), CHECKS["check_pickle"], 1)
+    assert reason.startswith("its class was made in this session")
+
+
 # --- faults of scikit-learn 1.9 that these checks found ------------------------------------------
 def test_whole_numbers_are_cut_by_the_additive_chi_squared_sampler():
     domain = pm.Box([0.0] * 2, [5.0] * 2)

@@ -113,7 +113,7 @@ def check_same_fit(trial: Trial) -> None:
 
 @register_check
 def check_rows(trial: Trial) -> None:
-    """The features of a row do not depend on the rows beside it, their order or their number."""
+    """A row's features do not depend on the other rows, nor on their order or number."""
     instance, X = trial.fresh(), trial.rows(2)
     far = _far_row(trial, X)
     n = len(X)
@@ -161,7 +161,7 @@ def check_rows(trial: Trial) -> None:
 
 @register_check(once=True)
 def check_batch_sizes(trial: Trial) -> None:
-    """A row has the same features in batches of every size."""
+    """A row has the same features in a batch of any size."""
     instance, X = trial.fresh(), trial.rows(24, 24)
     expected = instance.features(X)
     allowed = cache(lambda: rounding(trial, trial.fresh(), X))
