@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..check import register_check
-from ..refits import apart, fit_tolerance, fitted, reproducible, rounding, same, seeded
+from ..refits import Answered, apart, fit_tolerance, fitted, reproducible, rounding, same, seeded
 from ..subject import Instance
 from ..trial import Trial
 
@@ -116,7 +116,7 @@ def check_fit_transform(trial: Trial) -> None:
         trial.skip("two fits to the same data differ already, see check_same_fit")
     given = data.copy() if hasattr(data, "copy") else data
     result = _quietly(estimator.fit_transform, given)
-    found = Instance(trial.subject, _Given(result)).features(data)
+    found = Instance(trial.subject, Answered(result)).features(data)
     after = fitted(trial, data)
     told = {
         "do": "leave fit_transform to sklearn.base.TransformerMixin, or compute in it what "
@@ -132,16 +132,6 @@ def check_fit_transform(trial: Trial) -> None:
         "After fit_transform, transform gives other features than after fit.",
         told,
     )
-
-
-class _Given:
-    """A transformer whose features are there already."""
-
-    def __init__(self, result: Any):
-        self.result = result
-
-    def transform(self, X: Any) -> Any:
-        return self.result
 
 
 def _compared(

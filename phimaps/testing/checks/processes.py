@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..check import register_check
-from ..refits import fit_tolerance, fitted, rounding, same, seeded
+from ..refits import Answered, fit_tolerance, fitted, rounding, same, seeded
 from ..subject import Instance
 from ..trial import Trial
 
@@ -49,7 +49,7 @@ def check_other_process(trial: Trial) -> None:
     except Exception as error:
         trial.skip(f"it cannot be pickled ({type(error).__name__}), see check_pickle")
     answered, learned = (
-        Instance(trial.subject, _Given(result)).features(X) for result in _elsewhere(trial, sent)
+        Instance(trial.subject, Answered(result)).features(X) for result in _elsewhere(trial, sent)
     )
     expected = once.features(X)
     do = (
@@ -72,16 +72,6 @@ def check_other_process(trial: Trial) -> None:
         what="Fitted to the same data in another process, it is another map.",
         do=do,
     )
-
-
-class _Given:
-    """A transformer whose features are there already."""
-
-    def __init__(self, result: Any):
-        self.result = result
-
-    def transform(self, X: Any) -> Any:
-        return self.result
 
 
 def _elsewhere(trial: Trial, sent: bytes) -> Any:
