@@ -237,13 +237,13 @@ def test_a_parameter_kept_under_another_name_is_told():
         CHECKS["check_clone"].run(trial_of(Renames(), PLANE))
 
 
-def test_a_class_of_the_session_need_not_be_found_elsewhere():
+def test_a_class_that_was_typed_in_need_not_be_found_elsewhere():
     class Here(StandardScaler):
         pass
 
     Here.__module__, Here.__qualname__ = "__main__", "Here"
     reason = examined(Subject(Here(), PLANE), CHECKS["check_pickle"], 1)
-    assert reason.startswith("its class was made in this session")
+    assert reason.startswith("its class was typed in")
 
 
 # --- faults of scikit-learn 1.9 that these checks found ------------------------------------------

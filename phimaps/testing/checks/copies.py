@@ -115,7 +115,7 @@ def check_pickle(trial: Trial) -> None:
             if type(instance.obj).__module__ == "__main__" and type(instance.obj).__name__ in str(
                 error
             ):
-                trial.skip("its class was made in this session; in a file it is found again")
+                trial.skip("its class was typed in, not imported: in a file it is found again")
             what, do = unpicklable(instance.obj, error)
             trial.fail(
                 what,
