@@ -1,5 +1,6 @@
 """Checks of claims: silent on what is true, word for word on what is false."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -272,7 +273,9 @@ def test_the_messages_and_the_texts_are_the_same_cases():
 def test_the_message_is_this_one(case):
     with pytest.raises(CheckFailed) as caught:
         MESSAGES[case]()
-    assert str(caught.value) == sections()[case]
+    # How much rounding explains is measured, and differs from one machine to the next.
+    found = re.sub(r"at most [0-9.]+e-[0-9]+", "at most ε", str(caught.value))
+    assert found == sections()[case]
 
 
 # --- claims in their forms ---------------------------------------------------------------------

@@ -83,9 +83,9 @@ def _exactly(trial: Trial, x: np.ndarray, y: np.ndarray, wanted: np.ndarray) -> 
     eps = float(np.finfo(trial.subject.dtype).eps)
     size = np.sqrt((fx**2).sum(axis=1) * (fy**2).sum(axis=1))
     slack = 4 * slack + 64 * eps * (size + np.abs(wanted)) + 1e-10 * np.abs(wanted)
-    over = np.abs(found - wanted) / slack
-    i = int(np.nan_to_num(over, nan=np.inf).argmax())
-    if not over[i] <= 1:
+    off = np.nan_to_num(np.abs(found - wanted), nan=np.inf)
+    i = int(np.where(off > slack, off, -1.0).argmax())
+    if off[i] > slack[i]:
         _false(trial, x[i], y[i], found[i], wanted[i], f"{slack[i]:.3g}, which rounding explains")
 
 
