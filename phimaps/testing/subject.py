@@ -101,6 +101,9 @@ class Subject:
     random_state : int, default 0
     name : str, optional
         What it is called in ids and summaries. Default: its class, or the function.
+    dtype : {numpy.float64, numpy.float32}, optional
+        The precision of the rows that it is given. Default: that of a module's parameters, else
+        float64.
 
     Raises
     ------
@@ -126,9 +129,10 @@ class Subject:
         fit_on: Any = None,
         random_state: int = 0,
         name: str | None = None,
+        dtype: Any = None,
     ):
         self.obj, self.claims, self.random_state = obj, claims, random_state
-        self.kind, self._name = _kind(obj), name
+        self.kind, self._name, self._dtype = _kind(obj), name, dtype
         self.given = domain
         data = domain if is_data(domain) else None
         self.domain: Space | Frame = domain_of(obj, self.kind, domain)
@@ -155,7 +159,9 @@ class Subject:
 
     @cached_property
     def dtype(self) -> np.dtype:
-        """The precision of the rows that it is given: that of a module's parameters."""
+        """The precision of the rows that it is given."""
+        if self._dtype is not None:
+            return np.dtype(self._dtype)
         first = _first_parameter(self.obj)
         small = first is not None and self.kind == "module" and first.dtype != torch.float64
         return np.dtype(np.float32 if small else np.float64)
