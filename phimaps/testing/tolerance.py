@@ -126,10 +126,10 @@ def tolerance(
             one, many = (moved(k * ulp * signs * whole) for k in (1.0, factor))
             seen |= one is not None and many is not None
             near, far = _far(near, base, one), _far(far, base, many)
-        # What is smooth moves `factor` times as far by `factor` ulp; what jumps, as far, and
-        # farther than the noise of a value near 0 among large ones.
+        # What is smooth moves `factor` times as far by `factor` ulp, a root or logarithm less; what
+        # jumps, as far, and farther than the noise of a value near 0 among large ones.
         most = np.maximum(size.max(axis=0), size.max(axis=1, keepdims=True, initial=0.0))
-        jumps = (far < 3 * near) & (near > eps**0.5 * most)
+        jumps = (far < 1.2 * near) & (near > eps**0.5 * most)
         spread = np.maximum(spread, np.where(jumps | ~np.isfinite(far), 0.0, far))
     if not seen:
         return blind

@@ -25,8 +25,8 @@ STEPS = tuple(range(4, 28))
 GOOD, WRONG = 1e-4, 1e-3
 # Relative to the size of a feature: slopes across its columns that are as good as none.
 NONE = 1e-9
-# Rows, and directions through each, of a run.
-ROWS, DIRECTIONS = 24, 3
+# Rows, and directions through each, of a run; ways to split a direction whose slope is doubted.
+ROWS, DIRECTIONS, PARTS = 24, 3, 8
 
 
 @register_check(needs=("gradient", "space"), once=True)
@@ -75,11 +75,18 @@ def check_gradient(trial: Trial) -> None:
         slopes = (gradient * direction).reshape(len(X), -1)
         told = slopes.sum(axis=1)
         found = _slopes(instance, X, direction, weights, value)
-        _finite(trial, X, value, gradient, found)
+        step = random.standard_normal(X.shape) * width
+        _finite(trial, instance, X, value, gradient, found, step, size)
         scale = np.maximum(np.abs(slopes).sum(axis=1), np.abs(found.slope))
         off = np.abs(told - found.slope)
         bad = found.smooth & (off > 10 * found.error + WRONG * scale + NONE)
         smooth += int(found.smooth.sum())
+        if bad.any():
+            # Where features are tied, one line may look smooth; but slopes do not add up.
+            for _ in range(PARTS):
+                part = random.standard_normal(X.shape) * width
+                tied = (X[bad], direction[bad], part[bad], weights[bad], value[bad])
+                bad[bad] = _additive(instance, *tied)
         if bad.any():
             row = int(np.argmax(np.where(bad, off / np.maximum(scale, 1e-300), 0.0)))
             none = not np.any(gradient[row])
@@ -293,12 +300,57 @@ def _gradient(trial: Trial, instance: Instance, X: np.ndarray, weights: np.ndarr
     return np.zeros_like(X) if gradient is None else gradient.numpy()
 
 
+def _additive(
+    instance: Instance,
+    X: np.ndarray,
+    direction: np.ndarray,
+    part: np.ndarray,
+    weights: np.ndarray,
+    value: np.ndarray,
+) -> np.ndarray:
+    """Whether the slope along the direction is the sum of those along a part and the rest of it."""
+    whole, one, other = (
+        _slopes(instance, X, d, weights, value) for d in (direction, part, direction - part)
+    )
+    error = whole.error + one.error + other.error
+    scale = np.abs(whole.slope) + np.abs(one.slope) + np.abs(other.slope)
+    apart = np.abs(one.slope + other.slope - whole.slope)
+    smooth = whole.smooth & one.smooth & other.smooth
+    return smooth & (apart <= 10 * np.where(smooth, error, 0.0) + 0.1 * WRONG * scale + NONE)
+
+
+def _steep(
+    instance: Instance, X: np.ndarray, value: np.ndarray, step: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """Rows at which a feature has an infinite slope, like a root at 0: it grows as steps shrink."""
+    slopes = []
+    for k in (20, 27):
+        ends = [_values(instance, X + sign * 2.0**-k * step) for sign in (1, -1)]
+        moves = [np.abs(v - value) / size for v in ends if v is not None and v.shape == value.shape]
+        if not moves:
+            return np.zeros(len(X), bool)
+        slopes.append(np.fmax.reduce(moves) * 2.0**k)
+    with np.errstate(all="ignore"):
+        found: np.ndarray = (slopes[1] > 4 * slopes[0]).any(axis=1)
+    return found
+
+
 def _finite(
-    trial: Trial, X: np.ndarray, value: np.ndarray, gradient: np.ndarray, found: _Slopes
+    trial: Trial,
+    instance: Instance,
+    X: np.ndarray,
+    value: np.ndarray,
+    gradient: np.ndarray,
+    found: _Slopes,
+    step: np.ndarray,
+    size: np.ndarray,
 ) -> None:
     rows = gradient.reshape(len(X), -1)
     good = np.isfinite(value).all(axis=1)
     nan = good & np.isnan(rows).any(axis=1)
+    if nan.any():
+        # 0 times an infinite slope is NaN as well, and the slope is infinite.
+        nan &= ~_steep(instance, X, value, step, size)
     infinite = found.smooth & np.isinf(rows).any(axis=1)
     if not (nan | infinite).any():
         return
