@@ -127,7 +127,7 @@ class CountsOfBatch(OfFrame):
 @BED.add(
     "the result is aligned by the index: shuffled frames get the rows of others",
     *ROWS,
-    "check_index",
+    "check_columns_by_name",
     on=SHOP,
 )
 class AlignedByIndex(OfFrame):

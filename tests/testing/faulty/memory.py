@@ -277,7 +277,7 @@ class CloneLoses(Plain):
         return self.scale * X + self.shift
 
 
-@BED.add("a parameter is kept under another name: get_params fails", CLONE)
+@BED.add("a parameter is kept under another name: get_params fails", "check_evaluates")
 class RenamedParameter(Plain):
     def __init__(self, scale=2.0):
         self.factor = scale
