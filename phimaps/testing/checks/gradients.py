@@ -84,6 +84,8 @@ def check_gradient(trial: Trial) -> None:
         if bad.any():
             # Where features are tied, one line may look smooth; but slopes do not add up.
             for _ in range(PARTS):
+                if not bad.any():
+                    break
                 part = random.standard_normal(X.shape) * width
                 tied = (X[bad], direction[bad], part[bad], weights[bad], value[bad])
                 bad[bad] = _additive(instance, *tied)
