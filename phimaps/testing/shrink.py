@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..errors import DomainError
 from ..property import Property
 from .collide import merged_exactly, solved_nearby
 from .evidence import Counterexample, norm_bounds, ratio_bounds, undefined
@@ -85,7 +86,11 @@ def stands(probe: Probe, claim: Property, points: Points) -> str | None:
         values = probe(np.stack(points))
     if not np.isfinite(values).all():
         bad = next(p for p, v in zip(points, values, strict=True) if not np.isfinite(v).all())
-        return "φ has no finite value there" if len(points) == 1 and undefined(probe, bad) else None
+        try:
+            lost = len(points) == 1 and undefined(probe, bad)
+        except DomainError:
+            return "φ is not defined there"
+        return "φ has no finite value there" if lost else None
     rule = RULES.get(claim.name)
     try:
         return None if rule is None else rule(probe, claim, points)

@@ -153,6 +153,7 @@ FALSE = {
     ),
     "a kink": (lambda x: F.elu(x, alpha=2.0), pm.Smooth(1), box(3, 2)),
     "two kinks": (lambda x: x.clamp(-0.3, 0.7), pm.Smooth(1), box(2)),
+    "refused": (pm.Log() @ pm.from_function(lambda x: x), pm.Injective, box(2)),
     "no value": (lambda x: np.log(x), pm.Continuous, box(2)),
 }  # fmt: skip
 
