@@ -151,6 +151,9 @@ def _pull(value: Function, on: Space, ends: Pair, x: np.ndarray, y: np.ndarray) 
         return np.concatenate([-slopes(value, a), slopes(value, b)], axis=1)
 
     start = np.clip(np.concatenate([x.ravel(), y.ravel()]), sides[:, 0], sides[:, 1])
+    if gap(start).size > start.size:
+        # More equations than unknowns leave no room to move, and are more than SLSQP may be given.
+        return None
     scale = max(float(((high - low) ** 2).sum()), 1e-300)
     found = minimize(
         lambda z: -((z[n:] - z[:n]) ** 2).sum() / scale,

@@ -73,8 +73,8 @@ class Report:
     def __str__(self) -> str:
         told = ", ".join(f"{n} {status}" for status, n in sorted(self.counts.items()))
         lines = [f"{self.subject} on {self.domain}, profile {self.profile}: {told}"]
-        told = [o for o in self.outcomes if o.status not in ("passed", "skipped")]
-        lines += [str(o) for o in sorted(told, key=lambda o: o.status != "failed")]
+        found = [o for o in self.outcomes if o.status not in ("passed", "skipped")]
+        lines += [str(o) for o in sorted(found, key=lambda o: o.status != "failed")]
         reasons: dict[str, list[str]] = {}
         for o in self.skipped:
             reasons.setdefault(o.message, []).append(o.title)

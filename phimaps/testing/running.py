@@ -197,7 +197,7 @@ class _Run:
         except Skipped as reason:
             self.skipped = str(reason)
         except Exception as error:
-            if type(error).__module__.startswith("hypothesis"):
+            if _of_hypothesis(error):
                 raise
             self.failed = (error, trial.drawn)
             raise
@@ -270,7 +270,13 @@ def run(
         elif importlib.util.find_spec("hypothesis") is None:
             runner.by_chance(profile.examples)
         else:
-            _drawn_and_shrunk(runner, start)
+            try:
+                _drawn_and_shrunk(runner, start)
+            except Exception as error:
+                if runner.failed is not None or not _of_hypothesis(error):
+                    raise
+                # An object that answers otherwise each time may not draw the same twice.
+                runner.by_chance(profile.examples)
     except Exception as error:
         if runner.failed is None:
             raise
@@ -287,6 +293,10 @@ def run(
     if runner.skipped is not None:
         return outcome("skipped", message=runner.skipped)
     return outcome("passed", examples=runner.examples)
+
+
+def _of_hypothesis(error: Exception) -> bool:
+    return type(error).__module__.startswith("hypothesis")
 
 
 def _drawn_and_shrunk(runner: _Run, start: float) -> None:

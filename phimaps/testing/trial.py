@@ -216,8 +216,16 @@ class Trial:
 
     # --- judgements --------------------------------------------------------------------------
     def tolerance(self, instance: Instance, X: Any) -> np.ndarray:
-        """How much rounding may change the features of these rows, of shape (n, d)."""
-        return tolerance(instance.features, X, getattr(X, "dtype", None) or self.subject.dtype)
+        """How much rounding may change the features of these rows, of shape (n, d).
+
+        Features that are computed together, as those of an exponential of a matrix or of a Fourier
+        transform, are right up to rounding of the greatest among them.
+        """
+        dtype = np.dtype(getattr(X, "dtype", None) or self.subject.dtype)
+        eps = np.finfo(dtype).eps if dtype.kind == "f" else np.finfo(np.float64).eps
+        bound = tolerance(instance.features, X, dtype)
+        size = np.abs(instance.features(X)).max(axis=1, keepdims=True, initial=0.0)
+        return bound + 4 * eps * np.nan_to_num(size, posinf=0.0)
 
     def fail(self, what: str, *, got: str = "", need: str = "", do: str = "") -> None:
         """Say that the law does not hold.

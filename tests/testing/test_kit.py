@@ -302,3 +302,19 @@ def test_an_object_that_cannot_write_itself_has_a_report():
             raise RuntimeError("no words")
 
     assert str(check_feature_map(Mute())).startswith("<Mute> on Box(")
+
+
+def test_a_check_that_cannot_draw_the_same_twice_is_run_by_chance(entered):
+    turns = []
+
+    @entered
+    def check_of_two_minds(trial):
+        """It draws more each second time."""
+        turns.append(1)
+        trial.integer(0, 3)
+        if len(turns) % 2:
+            trial.rows()
+            trial.rows()
+
+    report = check_feature_map(pm.Tanh(), checks=["check_of_two_minds"], profile="ci")
+    assert [o.status for o in report.outcomes] == ["passed"]
