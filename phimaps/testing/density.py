@@ -69,8 +69,8 @@ def _seen(
 def _obstacle(probe: Probe, claim: Property, model: Any) -> Counterexample | None:
     if (found := collision(probe)) is not None:
         return Counterexample(repr(claim), f"φ merges two points: {found[2]}", found[:2])
-    if (found := OBSTACLES[claim.name](probe, claim, model)) is not None:
-        return found
+    if (against := OBSTACLES[claim.name](probe, claim, model)) is not None:
+        return against
     if model.finite_dimensional:
         measure = _annihilator(probe, model)
         if measure is not None:

@@ -146,3 +146,18 @@ def test_every_tool_asks_once_whether_the_map_is_injective(phi, monkeypatch):
         asked.clear()
         tool()
         assert asked.count("Injective") == 1
+
+
+def test_more_features_than_coordinates_are_searched_too():
+    # An optimizer that is given more equations than unknowns may corrupt memory.
+    degrees = [(i, j, k) for i in range(7) for j in range(7 - i) for k in range(7 - i - j)]
+
+    def monomials(x):
+        return torch.stack([(x ** torch.tensor(d)).prod(dim=1) for d in degrees[1:]], dim=1)
+
+    verdict = pm.check.separation(pm.from_function(monomials), on=pm.Box([-1.0] * 3, [1.0] * 3))
+    assert verdict.holds is None
+    even = pm.check.separation(
+        pm.from_function(lambda x: monomials(x**2)), on=pm.Box([-1.0] * 3, [1.0] * 3)
+    )
+    assert even.holds is False
