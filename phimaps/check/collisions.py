@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ Function = Callable[[np.ndarray], np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
 # Points, neighbours in feature space, pairs kept, and pairs pulled apart.
 POINTS, NEIGHBOURS, KEPT, PULLED = 3000, 24, 40, 6
+# Between how many distances other pairs are sought.
+DISTANCES = 16
 # Beyond so many equations the faces of a cube are too many to look at.
 EQUATIONS = 3
 RADII = (1e-7, 1e-5, 1e-3)
@@ -63,14 +65,28 @@ def distant(value: Function, on: Space, random_state: int = 0, inward: float = 0
     rows = np.arange(len(points))
     order = np.argsort(-apart[rows, best])[: 8 * KEPT]
     pairs = [(points[i], points[index[i, best[i]]]) for i in order if apart[i, best[i]] > 0]
+    # A period merges many pairs at one distance, of which none may be certain; others may be.
+    others = [(points[i], points[index[i, j]]) for i, j in _at_each_distance(apart, near)]
     ends = _ends(on, inward)
-    tried = (_solve(value, on, ends, *pair) for pair in _thinned(pairs))
+    tried = (_solve(value, on, ends, *pair) for pair in _thinned(pairs) + others)
     solved = [p for p in tried if p is not None]
     solved.sort(key=lambda p: -_apart(on, p))
     boxed = isinstance(on, Box)
     pulled = [_pull(value, on, ends, *p) for p in solved[:PULLED]] if boxed else []
     found = [p for p in pulled if p is not None] + solved
     return sorted(found, key=lambda p: -_apart(on, p))
+
+
+def _at_each_distance(apart: np.ndarray, near: np.ndarray) -> list[tuple[int, int]]:
+    """The places of the pairs with the nearest features, one for each of some distances."""
+    edges = np.linspace(0.05, 1.0, DISTANCES + 1) * apart.max(initial=0.0)
+    found = []
+    for low, high in pairwise(edges):
+        gap = np.where((apart > low) & (apart <= high), near, np.inf)
+        place = np.unravel_index(int(gap.argmin()), gap.shape)
+        if gap[place] < np.inf:
+            found.append((int(place[0]), int(place[1])))
+    return found
 
 
 def _ends(on: Space, inward: float) -> Pair:

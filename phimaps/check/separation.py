@@ -22,7 +22,7 @@ __all__ = ["numerically", "separation"]
 # Pairs nearer than this part of the diameter are no collision to speak of.
 NEAR = 1e-3
 # How many pairs are looked at; moves that a value must answer to; how often a search begins.
-TRIED, MOVES, STARTS = 40, (1e-6, 1e-4), 2
+TRIED, MOVES, STARTS = 60, (1e-6, 1e-4), 2
 # Where single precision and double precision stop telling points apart, a plateau is rounding.
 EDGE = 0.02
 # Of how many values it is told whether they are short, and how many of them must occur once.

@@ -41,7 +41,9 @@ def merged(probe: Probe) -> tuple[np.ndarray, np.ndarray, str] | None:
     except (PhimapsError, RuntimeError, ValueError):
         # A point beside the space may be refused.
         return None
-    for x, y in near[: int(TRIED * max(probe.budget, 0.25))]:
+    # A period merges many pairs that are farthest apart, and none of them may be certain.
+    half = max(2, int(TRIED * max(probe.budget, 0.25)) // 2)
+    for x, y in near[:half] + near[half:][-half:]:
         if (why := confirmed(probe, x, y)) is not None:
             return x, y, why
     return None

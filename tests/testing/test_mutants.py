@@ -16,14 +16,12 @@ from .sound import SOUND
 # Faults that no check catches, each with the reason. At most 5 % of the bed.
 MISSED = {
     "NamesOfConstant": "what a name means is not looked at, only that it is there once",
-    "ObjectFeatures": "the dtype of features is judged where the rows are numbers, not in frames",
     "needle": "no search finds a bump on a fifty-millionth of the box",
     "PoleContinuous": "next to a pole of an array function steep and discontinuous look alike",
     "exp_onto": "that a value is never taken cannot be seen from finitely many calls",
     "sigmoid_dense": "the same",
     "huber_smooth": "a second derivative that jumps drowns in the rounding of the first",
     "wound": "the inverse jumps between two ends that only a limit brings together",
-    "figure_of_eight": "the curve crosses itself at two points that are no neighbours",
 }
 
 

@@ -244,7 +244,7 @@ class LogOfHour(OfFrame):
         return np.log(X[["amount", "hour"]].to_numpy(dtype=float))
 
 
-@BED.add("the features are objects: numbers beside texts", "check_dtype", on=MIXED)
+@BED.add("the features are objects: numbers beside texts", "check_numbers", on=MIXED)
 class ObjectFeatures(OfFrame):
     def features(self, X):
         return X.assign(colour=X["colour"].map({"red": 0, "green": 1, "blue": 2})).astype(object)
