@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import find, given
 from hypothesis import strategies as st
 
 import phimaps as pm
@@ -24,23 +24,9 @@ from phimaps.testing.strategies import (
     targets,
 )
 
+from .test_strategies import drawing, drawn
+
 BOX = pm.Box([-1.0, -1.0], [1.0, 1.0])
-
-
-def drawing(examples):
-    return settings(max_examples=examples, derandomize=True, database=None, deadline=None)
-
-
-def drawn(strategy, examples=60):
-    found = []
-
-    @drawing(examples)
-    @given(strategy)
-    def collect(value):
-        found.append(value)
-
-    collect()
-    return found
 
 
 def every_kind(kind, module):
