@@ -22,11 +22,10 @@ from ..property import (
     Lipschitz,
     LowerLipschitz,
     Smooth,
-    Universal,
 )
 from ..spaces import Box, Image, Space
 from .invertible import Invertible, check_width, checked_rows, enclosing
-from .trained import COUNT, OPEN_MAPS, Trained
+from .trained import COUNT, TrainedHomeomorphism
 from .training import SETTINGS
 
 __all__ = ["InvertibleResidual", "InvertibleResidualNetwork"]
@@ -266,7 +265,7 @@ class InvertibleResidual(Invertible):
 
 
 @final
-class InvertibleResidualNetwork(Trained):
+class InvertibleResidualNetwork(TrainedHomeomorphism):
     """x ↦ φ_n(…φ_1(z)), residual blocks of the standardized z, trained in fit; open.
 
     A homeomorphism of R^d with constants (1 ± c)^n. Bound, it is a chain of `InvertibleResidual`,
@@ -337,17 +336,6 @@ class InvertibleResidualNetwork(Trained):
             kept = out if size <= limit else out * (limit / size)
             found.append(InvertibleResidual(weight, bias, kept))
         return found
-
-    def facts(self, on: Space) -> Iterator[Fact]:
-        why = "each block is x + g(x) with a contraction g, and every scale is positive"
-        yield Continuous, why
-        yield Injective, why
-        yield Homeomorphism, why
-        yield Smooth(inf), "tanh has derivatives of all orders"
-
-    def upgrades(self, on: Space) -> Iterator[Fact]:
-        if on.interior:
-            yield ~Universal, OPEN_MAPS
 
     @classmethod
     def example(cls) -> FeatureMap:

@@ -20,13 +20,12 @@ from ..property import (
     Lipschitz,
     LowerLipschitz,
     Smooth,
-    Universal,
 )
 from ..spaces import Image, Space
 from .affine import Affine
 from .invertible import Invertible, check_width
 from .monotone_residual import MonotoneResidual, bent, check_height, straightened
-from .trained import COUNT, OPEN_MAPS, Trained
+from .trained import COUNT, TrainedHomeomorphism
 from .training import SETTINGS
 from .twist import Twist, check_twist, skew, turned
 
@@ -176,7 +175,7 @@ def unit(x: torch.Tensor, parts: Any) -> torch.Tensor:
 
 
 @final
-class ReconfigurationNetwork(Trained):
+class ReconfigurationNetwork(TrainedHomeomorphism):
     """x ↦ u_n(…u_1(z)), reconfiguration units of the standardized z, trained in fit; open.
 
     A homeomorphism of R^d, deformed out of the identity so that a linear model of its coordinates
@@ -244,17 +243,6 @@ class ReconfigurationNetwork(Trained):
                 ReconfigurationUnit(centre, generators, np.exp(widths), weight, bias, root**2)
             )
         return found
-
-    def facts(self, on: Space) -> Iterator[Fact]:
-        why = "every unit is a homeomorphism, and every scale is positive"
-        yield Continuous, why
-        yield Injective, why
-        yield Homeomorphism, why
-        yield Smooth(inf), "every unit has derivatives of all orders"
-
-    def upgrades(self, on: Space) -> Iterator[Fact]:
-        if on.interior:
-            yield ~Universal, OPEN_MAPS
 
     @classmethod
     def example(cls) -> FeatureMap:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,16 @@ from sklearn.utils._param_validation import Interval as Range
 
 from ..drawn import generator, seed_of
 from ..errors import ParameterError, UnboundError
-from ..map import FeatureMap, Given, pipe
+from ..map import Fact, FeatureMap, Given, pipe
 from ..map.items import rows_only
+from ..property import Continuous, Homeomorphism, Injective, Smooth, Universal
+from ..spaces import Space
 from .affine import Diagonal, Standardize
 from .invertible import Invertible, checked_rows
 from .pointwise import CRelu
 from .training import diverged, goal, trained
 
-__all__ = ["COUNT", "LESHNO", "OPEN_MAPS", "Trained"]
+__all__ = ["COUNT", "LESHNO", "Trained", "TrainedHomeomorphism"]
 
 COUNT = Range(Integral, 1, None, closed="left")
 LESHNO = "Leshno, Lin, Pinkus, Schocken 1993: one hidden layer, activation not a polynomial"
@@ -68,8 +71,9 @@ class Trained(FeatureMap):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__doc__:
-            cls.__doc__ = cls.__doc__.replace("<settings>", SETTINGS_DOC.format(**vars(cls)))
+        doc = cls.__doc__ or ""
+        if "<settings>" in doc:
+            cls.__doc__ = doc.replace("<settings>", SETTINGS_DOC.format(**vars(cls)))
 
     @abstractmethod
     def start(self, d: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -148,3 +152,20 @@ def _undone(layer: Any, y: torch.Tensor) -> torch.Tensor:
         return (y - bias) / weight
     # The matrix has at least as many columns as rows, and full rank.
     return torch.linalg.lstsq(weight.T, (y - bias).T, driver="gels").solution.T
+
+
+class TrainedHomeomorphism(Trained):
+    """x ↦ φ(x), a smooth homeomorphism of R^d onto itself that is trained; abstract."""
+
+    __slots__ = ()
+
+    def facts(self, on: Space) -> Iterator[Fact]:
+        why = "each unit is a homeomorphism of R^d onto itself, and every scale is positive"
+        yield Continuous, why
+        yield Injective, why
+        yield Homeomorphism, why
+        yield Smooth(inf), "each unit has derivatives of all orders"
+
+    def upgrades(self, on: Space) -> Iterator[Fact]:
+        if on.interior:
+            yield ~Universal, OPEN_MAPS
