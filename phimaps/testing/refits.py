@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from ..drawn import generator
-from .subject import Instance
+from .subject import Instance, seeded
 from .trial import Trial
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "apart",
     "fit_tolerance",
     "fitted",
+    "quietly",
     "reproducible",
     "rounding",
     "same",
@@ -49,25 +50,6 @@ class Answered:
         return self.result
 
 
-def seeded(estimator: Any) -> Any:
-    """The estimator, its ``random_state`` set to 0 wherever it is None.
-
-    Examples
-    --------
-    >>> from sklearn.kernel_approximation import RBFSampler
-    >>> seeded(RBFSampler())
-    RBFSampler(random_state=0)
-    """
-    if not hasattr(estimator, "get_params"):
-        return estimator
-    seeds = {
-        name: 0
-        for name, value in estimator.get_params().items()
-        if name.rpartition("__")[2] == "random_state" and value is None
-    }
-    return estimator.set_params(**seeds) if seeds else estimator
-
-
 def fitted(trial: Trial, data: Any, estimator: Any = None) -> Instance:
     """A copy of the subject with its seeds set, fitted to a copy of the data, warnings unsaid.
 
@@ -78,11 +60,20 @@ def fitted(trial: Trial, data: Any, estimator: Any = None) -> Instance:
     estimator : estimator, optional
         What is fitted in place of a copy of the subject.
     """
-    estimator = seeded(trial.unfitted() if estimator is None else estimator)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        estimator.fit(copy.deepcopy(data))
+    estimator = trial.unfitted() if estimator is None else estimator
+    quietly(trial.fit, estimator, copy.deepcopy(data))
     return Instance(trial.subject, estimator)
+
+
+def quietly(call: Callable[..., Any], *given: Any) -> Any:
+    """What a call returns, its warnings unsaid.
+
+    They are about values and layouts that people do not give it, and checks do: read-only memory,
+    names, numbers off its domain.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return call(*given)
 
 
 def reproducible(trial: Trial, X: Any) -> bool:

@@ -21,7 +21,7 @@ from ..spaces import Space
 from .domains import domain_of, is_data
 from .frames import Frame
 
-__all__ = ["Instance", "Subject"]
+__all__ = ["Instance", "Subject", "seeded", "target_of"]
 
 # How many rows a subject is fitted to where no data are given.
 FITTED = 64
@@ -138,6 +138,8 @@ class Subject:
         self.domain: Space | Frame = domain_of(obj, self.kind, domain)
         self.data = fit_on if fit_on is not None else data
         self._fitted: Any = None
+        # Whether fits need a target, once one was made.
+        self.supervised = False
 
     # --- what it is ----------------------------------------------------------------------------
     @property
@@ -255,25 +257,29 @@ class Subject:
                 raise TypeError(f"{self.name}.fit returned None; it must return the estimator")
         return Instance(self, copy.deepcopy(self._fitted))
 
-    def fit(self, estimator: Any, X: Any = None) -> Any:
+    def fit(self, estimator: Any, X: Any = None, way: str = "fit") -> Any:
         """What an estimator's ``fit`` returns on rows, with a target if it needs one.
 
-        Default: on a copy of `fit_data`.
+        Default: on a copy of `fit_data`. `way` may be "fit_transform" as well.
 
         Where it would draw anew each time it is given a seed: one map is tested, not many.
         """
         X = copy.deepcopy(self.fit_data) if X is None else X
-        estimator, target = _seeded(estimator), np.arange(len(X)) % 2
-        if _needs_target(estimator):
-            return estimator.fit(X, target)
+        call = getattr(seeded(estimator), way)
+        self.supervised = self.supervised or _needs_target(estimator)
+        if self.supervised:
+            return call(X, target_of(X))
         try:
-            return estimator.fit(X)
+            return call(X)
         except (TypeError, ValueError):
             # Not all that need a target say so.
             try:
-                return estimator.fit(X, target)
+                result = call(X, target_of(X))
             except Exception:
                 pass
+            else:
+                self.supervised = True
+                return result
             raise
 
     def __repr__(self) -> str:
@@ -304,7 +310,15 @@ def _own(cell: CellType) -> CellType:
         return cell
 
 
-def _seeded(estimator: Any) -> Any:
+def seeded(estimator: Any) -> Any:
+    """The estimator, its ``random_state`` set to 0 wherever it is None.
+
+    Examples
+    --------
+    >>> from sklearn.kernel_approximation import RBFSampler
+    >>> seeded(RBFSampler())
+    RBFSampler(random_state=0)
+    """
     try:
         parameters = estimator.get_params()
     except Exception:
@@ -316,6 +330,11 @@ def _seeded(estimator: Any) -> Any:
         if name.rpartition("__")[2] == "random_state" and value is None
     }
     return estimator.set_params(**open_seeds) if open_seeds else estimator
+
+
+def target_of(X: Any) -> np.ndarray:
+    """The target that rows are given where a fit needs one: two classes in turn."""
+    return np.arange(len(X)) % 2
 
 
 def _needs_target(estimator: Any) -> bool:

@@ -184,12 +184,12 @@ class Trial:
         """An independent copy of the object, not fitted."""
         return self.subject.unfitted()
 
-    def fit(self, estimator: Any, X: Any = None) -> Any:
+    def fit(self, estimator: Any, X: Any = None, way: str = "fit") -> Any:
         """What ``fit`` of an unfitted copy returns on rows, by default a copy of `fit_data`.
 
         It is given a seed, and a target where it needs one.
         """
-        return self.subject.fit(estimator, X)
+        return self.subject.fit(estimator, X, way)
 
     # --- draws -------------------------------------------------------------------------------
     def draw(self, source: Source) -> Any:

@@ -12,8 +12,9 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 import phimaps as pm
 from phimaps.__main__ import main
@@ -231,7 +232,7 @@ def test_a_few_maps(obj, check):
 STRANGER = """
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from phimaps.testing import parametrize_with_checks
 
 class Centred(TransformerMixin, BaseEstimator):
@@ -318,3 +319,12 @@ def test_a_check_that_cannot_draw_the_same_twice_is_run_by_chance(entered):
 
     report = check_feature_map(pm.Tanh(), checks=["check_of_two_minds"], profile="ci")
     assert [o.status for o in report.outcomes] == ["passed"]
+
+
+def test_what_needs_a_target_is_fitted_to_one_by_every_check():
+    # SelectKBest does not say that it needs one, TargetEncoder does.
+    assert check_feature_map(SelectKBest(k=2)).passed
+    colours = {"colour": ["red", "green", "blue"]}
+    report = check_feature_map(TargetEncoder(), domain=colours, profile="ci")
+    # Its fit_transform leaves a row's own target out, on purpose.
+    assert [o.check for o in report.failures] == ["check_fit_transform"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +13,17 @@ import numpy as np
 import torch
 
 from ..check import register_check
-from ..refits import Answered, apart, fit_tolerance, fitted, reproducible, rounding, same, seeded
+from ..refits import (
+    Answered,
+    apart,
+    fit_tolerance,
+    fitted,
+    quietly,
+    reproducible,
+    rounding,
+    same,
+    seeded,
+)
 from ..subject import Instance
 from ..trial import Trial
 
@@ -36,7 +45,7 @@ def check_layout(trial: Trial) -> None:
         for layout, array in made.items():
             before = array.tobytes()
             try:
-                found = _quietly(instance.features, array)
+                found = quietly(instance.features, array)
             except Exception as error:
                 trial.fail(
                     f"{layout} is refused, though the same numbers are taken otherwise.",
@@ -81,7 +90,7 @@ def check_fit_layout(trial: Trial) -> None:
         for layout, array in {**made, "A list of lists": plain.tolist()}.items():
             estimator = seeded(trial.unfitted())
             try:
-                _quietly(estimator.fit, array)
+                quietly(trial.fit, estimator, array)
             except Exception as error:
                 if isinstance(array, list) and (isinstance(error, REFUSABLE) or _unread(estimator)):
                     continue
@@ -115,7 +124,7 @@ def check_fit_transform(trial: Trial) -> None:
     if not reproducible(trial, data):
         trial.skip("two fits to the same data differ already, see check_same_fit")
     given = data.copy() if hasattr(data, "copy") else data
-    result = _quietly(estimator.fit_transform, given)
+    result = quietly(trial.fit, estimator, given, "fit_transform")
     found = Instance(trial.subject, Answered(result)).features(data)
     after = fitted(trial, data)
     told = {
@@ -235,8 +244,8 @@ def _bytes(trial: Trial, instance: Instance, X: np.ndarray) -> None:
         return
     picture = np.rint(X * 255).astype(np.uint8)
     try:
-        result = _quietly(instance, picture)
-        found = _quietly(instance.features, picture)
+        result = quietly(instance, picture)
+        found = quietly(instance.features, picture)
     except Exception:
         # To refuse bytes is an answer.
         return
@@ -277,7 +286,7 @@ def _read_or_refused(
     allowed: Allowed,
 ) -> None:
     try:
-        found = _quietly(instance.features, given)
+        found = quietly(instance.features, given)
     except Exception as error:
         if isinstance(error, REFUSABLE) or _unread(instance.obj):
             return
@@ -324,10 +333,3 @@ def _inside(trial: Trial, points: np.ndarray) -> np.ndarray:
         return np.asarray(trial.domain.contains(points), dtype=bool)
     except Exception:
         return np.zeros(len(points), dtype=bool)
-
-
-def _quietly(call: Callable[..., Any], *given: Any) -> Any:
-    with warnings.catch_warnings():
-        # About read-only memory torch warns, and about names scikit-learn.
-        warnings.simplefilter("ignore")
-        return call(*given)

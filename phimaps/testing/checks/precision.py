@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -13,7 +12,7 @@ from sklearn.utils import get_tags
 
 from ...drawn import generator
 from ..check import register_check
-from ..refits import fitted
+from ..refits import fitted, quietly
 from ..subject import Instance
 from ..tolerance import tolerance
 from ..trial import Trial
@@ -50,7 +49,7 @@ def check_dtype(trial: Trial) -> None:
         if judge is None:
             continue
         try:
-            result = _quiet(judge, X.astype(dtype))
+            result = quietly(judge, X.astype(dtype))
         except Exception as error:
             if dtype != trial.subject.dtype:
                 # What is refused is not computed in the wrong precision.
@@ -221,7 +220,7 @@ def _explained(exact: Instance, X: np.ndarray) -> np.ndarray:
     for k in range(8):
         signs = generator((31, k)).choice([-1.0, 1.0], X.shape)
         try:
-            moved = _quiet(exact.features, X.astype(DOUBLE) * (1 + eps * signs))
+            moved = quietly(exact.features, X.astype(DOUBLE) * (1 + eps * signs))
         except Exception:
             # Off its domain: nothing is known.
             return np.full_like(base, np.inf)
@@ -247,7 +246,7 @@ def check_real_precision(trial: Trial) -> None:
     X = X[~_at_zero(X)]
     if len(X) < 8:
         trial.skip("too few of its rows have neighbours")
-    if dtype not in _dtypes(_quiet(instance, X.copy())):
+    if dtype not in _dtypes(quietly(instance, X.copy())):
         trial.skip(f"its features are not of {dtype.name}, see check_dtype")
     if dtype == DOUBLE and trial.subject.kind == "transformer" and _holds_single(instance.obj):
         trial.skip("it holds a network of float32, which computes in float32")
@@ -381,14 +380,7 @@ def _signs(trial: Trial, shape: tuple[int, ...]) -> np.ndarray:
 
 def _tried(instance: Instance, X: np.ndarray) -> np.ndarray | None:
     try:
-        return _quiet(instance.features, X.copy())
+        return quietly(instance.features, X.copy())
     except Exception:
         # Off its domain.
         return None
-
-
-def _quiet(call: Callable[[np.ndarray], Any], X: np.ndarray) -> Any:
-    """What a call returns, without the warnings about values that it was not made for."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return call(X)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..check import register_check
 from ..refits import Answered, fit_tolerance, fitted, rounding, same, seeded
-from ..subject import Instance
+from ..subject import Instance, target_of
 from ..trial import Trial
 
 __all__ = ["check_other_process"]
@@ -24,11 +24,11 @@ import pickle, sys, warnings
 warnings.simplefilter("ignore")
 try:
     with open(sys.argv[1], "rb") as file:
-        fitted, new, data, rows = pickle.load(file)
+        fitted, new, given, rows = pickle.load(file)
 except (ImportError, AttributeError) as error:
     print(error, file=sys.stderr)
     sys.exit({UNKNOWN})
-results = fitted.transform(rows.copy()), new.fit(data.copy()).transform(rows.copy())
+results = fitted.transform(rows.copy()), new.fit(*given).transform(rows.copy())
 with open(sys.argv[2], "wb") as file:
     pickle.dump(results, file)
 """
@@ -44,8 +44,10 @@ def check_other_process(trial: Trial) -> None:
     if trial.profile.budget < 1:
         trial.skip("it starts a process, which is left to the profiles ci and thorough")
     once = fitted(trial, trial.fit_data)
+    data = trial.fit_data
+    given = (data, target_of(data)) if trial.subject.supervised else (data,)
     try:
-        sent = pickle.dumps((once.obj, seeded(trial.unfitted()), trial.fit_data, X))
+        sent = pickle.dumps((once.obj, seeded(trial.unfitted()), given, X))
     except Exception as error:
         trial.skip(f"it cannot be pickled ({type(error).__name__}), see check_pickle")
     answered, learned = (

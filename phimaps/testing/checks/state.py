@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ def check_fit_data_untouched(trial: Trial) -> None:
         for way in ("fit", "fit_transform"):
             estimator = seeded(trial.unfitted())
             if hasattr(estimator, way):
-                _untouched(trial, f"{way}, of {kind},", getattr(estimator, way), data)
+                call = partial(trial.fit, estimator, way=way)
+                _untouched(trial, f"{way}, of {kind},", call, data)
 
 
 @register_check
@@ -103,7 +105,7 @@ def check_fit(trial: Trial) -> None:
     before = parameters_of(estimator) if has_parameters else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        returned = estimator.fit(_copy(trial.fit_data))
+        returned = trial.fit(estimator)
     if returned is not estimator:
         trial.fail(
             "fit does not return the object that was fitted.",
@@ -319,7 +321,7 @@ def _same_object(trial: Trial, instance: Instance, X: Any, Y: Any) -> None:
 
 
 def _fitted_loudly(trial: Trial) -> None:
-    seeded(trial.unfitted()).fit(_copy(trial.fit_data))
+    trial.fit(trial.unfitted())
 
 
 def _call(trial: Trial) -> str:
